@@ -1,0 +1,150 @@
+"""What a server announces: one model per event type. An event never has `re`.
+
+Rules:
+- Nothing in a room's event is meant for one recipient: everybody gets the same bytes.
+- A numbered event has `seq`, counted per room from 1 without gap. `(room, seq)` names a message.
+- Readers are lenient: unknown fields are dropped, an unknown choice becomes its default, an
+  unknown type becomes Unknown and still moves the cursor of its room.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic_core import from_json
+
+from chat_schema.names import Sequence, User
+
+
+def _known(default: str, *others: str) -> BeforeValidator:
+    """Read a choice that may grow: what this version does not know becomes the default."""
+    return BeforeValidator(lambda value: value if value in others else default)
+
+
+LeaveReason = Annotated[Literal["left", "quit", "lost"], _known("left", "quit", "lost")]
+Reconnect = Annotated[Literal["later", "now", "never"], _known("later", "now", "never")]
+
+
+class Event(BaseModel):
+    """The base of every event."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+
+class Join(Event):
+    """Somebody entered the room."""
+
+    type: Literal["join"] = "join"
+    room: str
+    user: User
+    ts: str
+
+
+class Leave(Event):
+    """Somebody is no longer in the room: left, quit, or lost the connection."""
+
+    type: Literal["leave"] = "leave"
+    room: str
+    user: User
+    reason: LeaveReason = "left"
+    ts: str
+
+
+class Nick(Event):
+    """Somebody you share a room with, or you, has another nick: `user` is as they are now."""
+
+    type: Literal["nick"] = "nick"
+    user: User
+    old: str
+    ts: str
+
+
+class Broadcast(Event):
+    """A message to a room, or to everyone where `room` is `*`."""
+
+    type: Literal["broadcast"] = "broadcast"
+    room: str
+    seq: Sequence
+    ts: str
+    user: User
+    text: str
+    cid: str | None = None
+
+
+class Whisper(Event):
+    """A message between two people; both get it, in the conversation `room`."""
+
+    type: Literal["whisper"] = "whisper"
+    room: str
+    seq: Sequence
+    ts: str
+    user: User
+    to: User
+    text: str
+    cid: str | None = None
+
+
+class Topic(Event):
+    """The room has another topic; empty means none."""
+
+    type: Literal["topic"] = "topic"
+    room: str
+    seq: Sequence
+    ts: str
+    user: User
+    topic: str
+
+
+class Ping(Event):
+    """The server has heard nothing for a while and wants a `pong`."""
+
+    type: Literal["ping"] = "ping"
+    ts: str
+
+
+class Notice(Event):
+    """Something this client should know; `code` is for programs, `message` for people."""
+
+    type: Literal["notice"] = "notice"
+    code: str
+    message: str
+    ts: str
+
+
+class Bye(Event):
+    """The last frame before the server closes; `after` is in seconds."""
+
+    type: Literal["bye"] = "bye"
+    code: str
+    message: str
+    reconnect: Reconnect = "later"
+    after: float | None = None
+
+
+class Unknown(Event):
+    """An event of a later level; where it is numbered it counts like any other."""
+
+    type: str
+    room: str | None = None
+    seq: Sequence | None = None
+
+
+NumberedEvent = Broadcast | Whisper | Topic
+AnyEvent = Join | Leave | Nick | Broadcast | Whisper | Topic | Ping | Notice | Bye
+
+EVENTS: dict[str, type[Event]] = {
+    model.model_fields["type"].default: model for model in AnyEvent.__args__
+}
+"""Every event model by the `type` it has on the wire."""
+
+_adapter = TypeAdapter[AnyEvent](Annotated[AnyEvent, Field(discriminator="type")])
+
+
+def read_event(body: bytes) -> AnyEvent | Unknown:
+    """Return the event in `body`; raise pydantic's ValidationError where it is none."""
+    value: Any = from_json(body)
+    if isinstance(value, dict) and isinstance(value.get("type"), str):
+        if value["type"] not in EVENTS:
+            return Unknown.model_validate(value)
+    return _adapter.validate_python(value)

@@ -1,0 +1,45 @@
+"""The bounds of the wire, each with its reason; a server announces them in `welcome.limits`."""
+
+from __future__ import annotations
+
+FRAME_BEFORE_WELCOME = 4 * 1024
+"""Bytes of a body from a stranger: a hello needs a few hundred, and memory is spent on trust."""
+
+FRAME_TO_SERVER = 64 * 1024
+"""Bytes of a body from a client: the longest text, escaped character by character, still fits."""
+
+FRAME_TO_CLIENT = 1024 * 1024
+"""Bytes of a body from the server: a full page of history; clients may refuse anything longer."""
+
+TEXT_CHARACTERS = 4000
+"""Characters of a message. Four bytes each at most, so no text exceeds 16 KiB of UTF-8."""
+
+TOPIC_CHARACTERS = 400
+"""Characters of a topic: one or two lines at the head of a window."""
+
+NICK_CHARACTERS = 32
+"""Characters of a nick: fits a column of any terminal."""
+
+ROOM_CHARACTERS = 64
+"""Characters of a room name."""
+
+ID_CHARACTERS = 64
+"""Characters of a request's `id` and of a `cid`: a UUID with a prefix."""
+
+HISTORY_PAGE = 200
+"""Events in one page of history; a page is also cut at half of FRAME_TO_CLIENT bytes."""
+
+LIST_PAGE = 500
+"""Rooms or users in one reply; the rest follows with `after`."""
+
+MEMBERS_IN_JOIN = 100
+"""Members named in the reply to a join; `count` has the true number, `users` the others."""
+
+ROOMS_PER_CLIENT = 50
+"""Rooms one connection may be in at a time."""
+
+NESTING = 16
+"""Levels of objects and arrays in a body: the protocol itself needs four."""
+
+SAFE_INTEGER = 2**53 - 1
+"""The largest integer that every JSON library reads exactly (I-JSON, RFC 7493)."""

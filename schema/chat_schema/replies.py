@@ -1,0 +1,203 @@
+"""What a server answers: Welcome, Ok in the shape each request has, and Error. All carry `re`.
+
+Optional fields that have nothing to say are left out of the bytes, never sent as `null`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from chat_schema import limits
+from chat_schema.errors import Refused
+from chat_schema.names import Sequence, User
+
+Durability = Annotated[
+    Literal["memory", "process", "disk"],
+    BeforeValidator(lambda value: value if value in ("process", "disk") else "memory"),
+]
+"""What an `ok` to a message means: it survives nothing, the process's death, or a power cut."""
+
+
+class Ok(BaseModel):
+    """The request was done. `ignored` names fields of the request that the server does not know."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+    type: Literal["ok"] = "ok"
+    re: str
+    ignored: list[str] | None = None
+
+
+class HistoryPolicy(BaseModel):
+    """How much of a room can be read back: the oldest number there is, and how many are kept."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+    oldest: Sequence
+    kept: int | None = None
+
+
+class JoinOk(Ok):
+    """A snapshot of the room: every numbered event after `seq` follows on this connection."""
+
+    room: str
+    epoch: str
+    seq: Sequence
+    topic: str
+    members: list[User]
+    count: int
+    history: HistoryPolicy
+
+
+class LeaveOk(Ok):
+    """You are no longer in `room`."""
+
+    room: str
+
+
+class NickOk(Ok):
+    """You, as others see you now."""
+
+    user: User
+
+
+class SentOk(Ok):
+    """The message is number `seq` of `room`, and as durable as `welcome` said."""
+
+    room: str
+    seq: Sequence
+    ts: str
+    duplicate: bool | None = None
+
+
+class TopicOk(Ok):
+    """The topic of `room`; empty means none."""
+
+    room: str
+    topic: str
+
+
+class RoomEntry(BaseModel):
+    """One room in a list."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+    room: str
+    topic: str
+    count: int
+
+
+class RoomsOk(Ok):
+    """Rooms by name; where `more`, ask again with `after` set to the last name."""
+
+    rooms: list[RoomEntry]
+    count: int
+    more: bool
+
+
+class UsersOk(Ok):
+    """Users by nick; where `more`, ask again with `after` set to the last nick."""
+
+    users: list[User]
+    count: int
+    more: bool
+
+
+class HistoryOk(Ok):
+    """Events in ascending order. `more`: there is more in the direction asked."""
+
+    room: str
+    events: list[dict[str, Any]]
+    more: bool
+    oldest: Sequence
+    head: Sequence
+    epoch: str
+
+
+class Heartbeat(BaseModel):
+    """Seconds of silence after which the server asks, and after which either side gives up."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+    interval: float
+    timeout: float
+
+
+class Limits(BaseModel):
+    """The bounds this server enforces; a client reads them here instead of knowing them."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+    frame_to_server: int = limits.FRAME_TO_SERVER
+    frame_to_client: int = limits.FRAME_TO_CLIENT
+    text: int = limits.TEXT_CHARACTERS
+    topic: int = limits.TOPIC_CHARACTERS
+    rooms: int = limits.ROOMS_PER_CLIENT
+    history: int = limits.HISTORY_PAGE
+    list: int = limits.LIST_PAGE
+    members: int = limits.MEMBERS_IN_JOIN
+
+
+class Welcome(BaseModel):
+    """The reply to hello: who you are, and what holds on this server."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+    type: Literal["welcome"] = "welcome"
+    re: str | None = None
+    version: int
+    level: int
+    server: str
+    user: User
+    limits: Limits
+    heartbeat: Heartbeat
+    durability: Durability
+    motd: str | None = None
+    ignored: list[str] | None = None
+
+
+class Error(BaseModel):
+    """The request was not done, or, without `re`, the connection has a fault of its own."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+    type: Literal["error"] = "error"
+    re: str | None = None
+    code: str
+    message: str
+    fatal: bool = False
+    retryable: bool = False
+    retry_after: float | None = None
+    field: str | None = None
+    limit: int | None = None
+    size: int | None = None
+    versions: tuple[int, int] | None = None
+
+    @classmethod
+    def from_refused(cls, refused: Refused) -> Error:
+        """The frame that tells a client of `refused`."""
+        return cls(**vars(refused))
+
+    def to_refused(self) -> Refused:
+        """The exception that tells a program of this frame."""
+        fields = {name: getattr(self, name) for name in Error.model_fields if name != "type"}
+        return Refused(fields.pop("code"), fields.pop("message"), **fields)
+
+
+REPLIES: dict[str, type[Welcome] | type[Ok]] = {
+    "hello": Welcome,
+    "ping": Ok,
+    "quit": Ok,
+    "join": JoinOk,
+    "leave": LeaveOk,
+    "nick": NickOk,
+    "broadcast": SentOk,
+    "whisper": SentOk,
+    "topic": TopicOk,
+    "rooms": RoomsOk,
+    "users": UsersOk,
+    "history": HistoryOk,
+}
+"""The model of the good answer to each request type; `pong` has none."""

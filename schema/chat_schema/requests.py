@@ -1,0 +1,263 @@
+"""What a client asks: one model per request type, and the reading of a body into one of them.
+
+Rules:
+- Optional fields accept `null` as absent. Unknown fields are kept in `model_extra`, so that the
+  reply can name them in `ignored`.
+- `read_request` is the only way in: it raises Refused, with the request's id where there is one,
+  and never repeats the input in a message, because a password may be inside.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails, from_json
+
+from chat_schema import limits, names
+from chat_schema.errors import Refused
+
+
+class Request(BaseModel):
+    """The base of every request; with an `id` it gets exactly one reply, without one no `ok`."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="allow")
+
+    id: names.RequestId | None = None
+
+
+class Hello(Request):
+    """The first request on every connection."""
+
+    type: Literal["hello"] = "hello"
+    version: Annotated[int, Field(ge=0, le=limits.SAFE_INTEGER)] | None = None
+    nick: names.Nick | None = None
+    client: names.ClientName | None = None
+
+
+class Ping(Request):
+    """Asks for an `ok`: a barrier, and the measure of lag."""
+
+    type: Literal["ping"] = "ping"
+
+
+class Pong(Request):
+    """Answers the event `ping`; it gets no reply, not even an `ok`."""
+
+    type: Literal["pong"] = "pong"
+
+
+class Quit(Request):
+    """Ends the stay; the server answers, says bye and closes."""
+
+    type: Literal["quit"] = "quit"
+
+
+class Join(Request):
+    """Enters a room, which exists from then on."""
+
+    type: Literal["join"] = "join"
+    room: names.RoomName
+
+
+class Leave(Request):
+    """Leaves a room."""
+
+    type: Literal["leave"] = "leave"
+    room: names.RoomName
+
+
+class Nick(Request):
+    """Takes another nick."""
+
+    type: Literal["nick"] = "nick"
+    nick: names.Nick
+
+
+class Broadcast(Request):
+    """Says something to a room one is in, or to everyone with room `*`."""
+
+    type: Literal["broadcast"] = "broadcast"
+    room: names.Destination
+    text: names.Text
+    cid: names.ClientMessageId | None = None
+
+
+class Whisper(Request):
+    """Says something to one person."""
+
+    type: Literal["whisper"] = "whisper"
+    to: names.Nick
+    text: names.Text
+    cid: names.ClientMessageId | None = None
+
+
+class Topic(Request):
+    """Reads a room's topic, or sets it where `topic` is given; the empty string clears it."""
+
+    type: Literal["topic"] = "topic"
+    room: names.RoomName
+    topic: names.Topic | None = None
+
+
+class Rooms(Request):
+    """Lists the rooms by name, a page at a time."""
+
+    type: Literal["rooms"] = "rooms"
+    after: names.RoomName | None = None
+
+
+class Users(Request):
+    """Lists the members of a room one is in, or everyone online, by nick, a page at a time."""
+
+    type: Literal["users"] = "users"
+    room: names.RoomName | None = None
+    after: names.Nick | None = None
+
+
+class History(Request):
+    """Reads the numbered events of a conversation after, or before, a number."""
+
+    type: Literal["history"] = "history"
+    room: names.Conversation
+    after: names.Sequence | None = None
+    before: names.Sequence | None = None
+    limit: names.PageSize | None = None
+
+
+AnyRequest = (
+    Hello
+    | Ping
+    | Pong
+    | Quit
+    | Join
+    | Leave
+    | Nick
+    | Broadcast
+    | Whisper
+    | Topic
+    | Rooms
+    | Users
+    | History
+)
+
+REQUESTS: dict[str, type[Request]] = {
+    model.model_fields["type"].default: model for model in AnyRequest.__args__
+}
+"""Every request model by the `type` it has on the wire."""
+
+_validate = TypeAdapter[AnyRequest](
+    Annotated[AnyRequest, Field(discriminator="type")]
+).validator.validate_json
+
+
+def read_request(body: bytes) -> AnyRequest:
+    """Return the request in `body`; raise Refused (`frame.*`, `type.*`, `field.*`, …) if none is.
+
+    Costs about a microsecond for a request without unknown fields: only those can hold what the
+    field types do not already exclude, so only they are searched for depth and odd numbers.
+    """
+    try:
+        request = _validate(body)
+    except ValidationError as error:
+        raise _refusal(body, error) from None
+    if request.__pydantic_extra__:
+        _check_interoperable(request.__pydantic_extra__, request.id)
+    return request
+
+
+def _refusal(body: bytes, error: ValidationError) -> Refused:
+    detail = error.errors(include_url=False, include_context=True, include_input=True)[0]
+    match detail["type"]:
+        case "json_invalid":
+            return Refused("frame.invalid", "The frame is not one well-formed JSON value.")
+        case "union_tag_invalid":
+            known = ", ".join(sorted(REQUESTS))
+            return Refused("type.unknown", f"Known request types are: {known}.", re=_id_of(body))
+        case "union_tag_not_found":
+            return Refused(
+                "field.missing", "Every request needs a type.", field="type", re=_id_of(body)
+            )
+        case "model_attributes_type" | "model_type" | "dict_type":
+            return Refused("frame.invalid", "The frame holds JSON, but not an object.")
+    return _field_refusal(detail, _id_of(body))
+
+
+def _id_of(body: bytes) -> str | None:
+    """The request's id, if the body has a usable one: refusals of broken requests carry it too."""
+    value = from_json(body)
+    found = value.get("id") if isinstance(value, dict) else None
+    return found if isinstance(found, str) and 0 < len(found) <= limits.ID_CHARACTERS else None
+
+
+_CODES = {
+    ("nick", "string_pattern_mismatch"): "nick.invalid",
+    ("to", "string_pattern_mismatch"): "nick.invalid",
+    ("room", "string_pattern_mismatch"): "room.invalid",
+    ("text", "string_pattern_mismatch"): "message.invalid",
+    ("topic", "string_pattern_mismatch"): "message.invalid",
+    ("text", "string_too_short"): "message.empty",
+    ("text", "string_too_long"): "message.too_long",
+    ("topic", "string_too_long"): "message.too_long",
+}
+
+
+def _field_refusal(detail: ErrorDetails, re: str | None) -> Refused:
+    """Name the field and the rule, never the value."""
+    field = ".".join(str(part) for part in detail["loc"][1:])
+    if detail["type"] == "missing" or detail["input"] is None:
+        return Refused("field.missing", f"The field {field} is required.", field=field, re=re)
+    code = _CODES.get((field, detail["type"]), "field.invalid")
+    size = len(detail["input"]) if isinstance(detail["input"], str) else None
+    limit = detail.get("ctx", {}).get("max_length")
+    return Refused(
+        code,
+        _explain(code, field, detail["msg"]),
+        field=field,
+        limit=limit,
+        size=size if limit is not None else None,
+        re=re,
+    )
+
+
+def _explain(code: str, field: str, rule: str) -> str:
+    match code:
+        case "nick.invalid":
+            return (
+                f"A nick has 1 to {limits.NICK_CHARACTERS} letters, digits, '_', '.' or '-', "
+                "and begins with a letter or digit."
+            )
+        case "room.invalid":
+            return (
+                f"A room name has 1 to {limits.ROOM_CHARACTERS} letters, digits, '_', '.' or '-', "
+                "and begins with a letter or digit; on the wire it has no '#'."
+            )
+        case "message.invalid":
+            return f"The {field} holds a control character; only tab and newline may be in a text."
+        case "message.empty":
+            return "A message needs at least one character."
+    return f"The field {field} is not as it should be: {rule}."
+
+
+def _check_interoperable(extra: dict[str, Any], re: str | None) -> None:
+    try:
+        _check(extra, 1)
+    except ValueError as error:
+        raise Refused("frame.invalid", str(error), re=re) from None
+
+
+def _check(value: object, depth: int) -> None:
+    """Refuse in unknown fields what other JSON libraries would read differently (I-JSON)."""
+    if depth > limits.NESTING:
+        raise ValueError(f"The frame is nested deeper than {limits.NESTING} levels.")
+    if isinstance(value, dict):
+        for item in value.values():
+            _check(item, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            _check(item, depth + 1)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("NaN and infinite numbers are not JSON.")
+    elif isinstance(value, int) and abs(value) > limits.SAFE_INTEGER:
+        raise ValueError("Integers beyond 2^53-1 are not read alike everywhere; use a string.")

@@ -1,0 +1,224 @@
+"""Builds the parts of a server, starts and stops them; it decides nothing itself.
+
+    with ChatServer(port=0) as server:
+        host, port = server.address
+
+Any thread may start and stop a server; it needs no signals and no main thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import resource
+import threading
+from itertools import cycle
+from socket import SHUT_WR, socket
+from typing import Any, Self
+
+from chat_schema import replies
+from chat_schema.errors import Refused
+from chat_server import config
+from chat_server.dispatch import Session, farewell
+from chat_server.domain.addresses import Addresses, AddressLimits
+from chat_server.domain.rooms import Rooms
+from chat_server.hub import Hub
+from chat_server.journal.memory import MemoryJournal
+from chat_server.net.connection import Connection, Terms
+from chat_server.net.listener import Listener, listen
+from chat_server.net.loop import Clock, Loop
+from chat_server.services import Services
+from chat_server.telemetry import Telemetry
+from chat_server.workers import Workers
+
+log = logging.getLogger("chat_server")
+
+DRAIN = 4.0
+"""Seconds that clients have to take their `bye` at a shutdown; the promise is five in all."""
+
+RECONNECT_AFTER = 5.0
+"""Seconds after which clients of a stopped server are told to try again."""
+
+TIDY = 60.0
+"""Seconds between clearings of forgotten addresses."""
+
+SPARE_DESCRIPTORS = 32
+"""Kept back for the listener, the loops and the database when clients are counted."""
+
+
+class ChatServer:
+    """A server in this process; options not given have the defaults of `config.Settings`.
+
+    `settings` is used as it is; otherwise keyword arguments are settings of `[server]`, such as
+    `port=0` for a free port. `unlimited` lifts per-address limits.
+    Raises OSError where the address cannot be had, before anything has started.
+    """
+
+    def __init__(
+        self,
+        settings: config.Settings | None = None,
+        *,
+        unlimited: bool = False,
+        clock: Clock | None = None,
+        **server: Any,
+    ) -> None:
+        self.settings = settings or config.load(None, server)
+        self.telemetry = Telemetry()
+        self._clock = clock or Clock()
+        self._addresses = Addresses(None if unlimited else _address_limits(self.settings))
+        self._door = threading.Condition()
+        self._clients = 0
+        self._stopping = False
+        self._journal = MemoryJournal(self.settings.history.entries, self.settings.history.bytes)
+        self._hub = Hub(self._journal, Rooms(self.settings.limits.rooms))
+        self._workers = Workers(self.settings.server.workers, self.settings.limits.waiting_jobs)
+        self._services = self._make_services()
+        self._terms = _terms(self.settings)
+        self._capacity = _descriptors() - SPARE_DESCRIPTORS
+        self._socket = listen(self.settings.server.host, self.settings.server.port)
+        self._loops = [
+            Loop(self._clock, self._head_of, self._leave)
+            for _ in range(self.settings.server.io_threads)
+        ]
+        self._turn = cycle(self._loops)
+        self._listener = Listener(self._socket, self._loops[0], self._admit)
+        self._threads = [
+            threading.Thread(target=loop.run, name=f"loop-{number}", daemon=True)
+            for number, loop in enumerate(self._loops)
+        ]
+        self.address: tuple[str, int] = self._socket.getsockname()[:2]
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Begin to serve; returns when clients can connect."""
+        self._hub.open(self._loops)
+        self._workers.start()
+        for thread in self._threads:
+            thread.start()
+        self._loops[0].post(lambda loop, _: self._listener.open(), None)
+        self._loops[0].post(lambda loop, _: self._tidy(loop.now), None)
+
+    def stop(self, seconds: float = DRAIN) -> None:
+        """Stop accepting, tell everyone, let them take what is theirs, and end."""
+        if self._stopping:
+            return
+        self._stopping = True
+        self._loops[0].post(lambda loop, _: self._listener.close(), None)
+        for loop in self._loops:
+            loop.post(_dismiss, None)
+        with self._door:
+            self._door.wait_for(lambda: self._clients == 0, seconds)
+        self._workers.stop()
+        self._journal.close()
+        for loop, thread in zip(self._loops, self._threads, strict=True):
+            loop.stop()
+            thread.join()
+
+    @property
+    def alive(self) -> bool:
+        """Whether every loop is running; a loop that died is a fault of the server."""
+        return all(thread.is_alive() for thread in self._threads)
+
+    # The door: on the listener's loop, but for _leave
+
+    def _admit(self, sock: socket, address: str) -> None:
+        try:
+            with self._door:
+                if self._clients >= self._capacity:
+                    raise Refused("server.full", "The server has no room for more clients.")
+                self._addresses.admit(address, self._loops[0].now)
+                self._clients += 1
+        except Refused as refused:
+            self.telemetry.count(f"refused.{refused.code}")
+            _turn_away(sock, refused)
+            return
+        next(self._turn).post(self._seat, (sock, address))
+
+    def _seat(self, loop: Loop, newcomer: tuple[socket, str]) -> None:
+        sock, address = newcomer
+        loop.adopt(Connection(sock, address, loop, self._terms, self._attend))
+
+    def _attend(self, connection: Connection) -> Session:
+        return Session(self._services, connection)
+
+    def _leave(self, address: str) -> None:
+        with self._door:
+            self._clients -= 1
+            self._addresses.release(address)
+            self._door.notify_all()
+
+    def _tidy(self, _: float) -> None:
+        with self._door:
+            self._addresses.tidy(self._loops[0].now)
+        self._loops[0].call_at(self._loops[0].now + TIDY, self._tidy)
+
+    def _head_of(self, key: str) -> int:
+        return self._journal.position(key).head
+
+    def _make_services(self) -> Services:
+        settings = self.settings
+        return Services(
+            hub=self._hub,
+            journal=self._journal,
+            workers=self._workers,
+            telemetry=self.telemetry,
+            server=settings.server.name,
+            limits=replies.Limits(),
+            heartbeat=replies.Heartbeat(
+                interval=settings.heartbeat.interval, timeout=settings.heartbeat.timeout
+            ),
+            motd=settings.server.motd,
+        )
+
+
+def _dismiss(loop: Loop, _: None) -> None:
+    refused = Refused("server.shutdown", "The server is stopping; come back in a moment.")
+    frames = farewell(refused, error=False, after=RECONNECT_AFTER)
+    for connection in list(loop.connections):
+        connection.close(frames, "shutdown")
+
+
+def _turn_away(sock: socket, refused: Refused) -> None:
+    """Say why, as far as that goes without waiting, and close."""
+    try:
+        sock.send(farewell(refused, error=True))
+        sock.shutdown(SHUT_WR)
+    except OSError:
+        log.debug("a refused client was gone before it could be told")
+    finally:
+        sock.close()
+
+
+def _descriptors() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft if soft != resource.RLIM_INFINITY else 1_000_000
+
+
+def _address_limits(settings: config.Settings) -> AddressLimits:
+    limits = settings.limits
+    return AddressLimits(
+        at_once=limits.connections,
+        per_window=limits.new_connections,
+        window=limits.new_connections_window,
+        exempt_loopback=limits.exempt_loopback,
+    )
+
+
+def _terms(settings: config.Settings) -> Terms:
+    limits = settings.limits
+    return Terms(
+        hello=limits.hello_timeout,
+        frame=limits.frame_timeout,
+        ping=settings.heartbeat.interval,
+        silence=settings.heartbeat.timeout,
+        outbox_before_welcome=limits.outbox_before_welcome,
+        outbox_soft=limits.outbox_soft,
+        outbox_hard=limits.outbox_hard,
+        soft_grace=limits.outbox_soft_grace,
+        stall=limits.outbox_stall,
+    )

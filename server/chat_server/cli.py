@@ -1,0 +1,115 @@
+"""The command `chat-server`: reads options, starts a server, waits for a signal.
+
+Exit codes: 0 stopped as asked · 2 usage · 69 the address cannot be had · 70 a loop died ·
+78 a setting is wrong.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import os
+import signal
+import sys
+import threading
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from chat_server.app import ChatServer
+
+EX_UNAVAILABLE = 69
+EX_SOFTWARE = 70
+EX_CONFIG = 78
+
+WATCH = 1.0
+"""Seconds between looks whether every loop is alive."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("typed-chat"), prog_name="chat-server")
+def main() -> None:
+    """A chat server whose messages are typed."""
+
+
+@main.command(context_settings={"show_default": True})
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free one.  [default: 5555]")
+@click.option("--data", metavar="PATH|:memory:", help="Where history is kept; for now in memory.")
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="A TOML file.")
+@click.option("--io-threads", type=click.IntRange(1, 64), help="Loop threads.  [default: 1]")
+@click.option("--no-limits", is_flag=True, help="Lift rate and per-address limits.")
+def run(config_file: Path | None, no_limits: bool, **options: Any) -> None:
+    """Serve until stopped by Ctrl-C or SIGTERM; a second one ends it at once."""
+    from chat_server import config
+
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        settings = config.load(config_file, given)
+    except config.ConfigError as error:
+        _fail(str(error), EX_CONFIG)
+    stop = threading.Event()
+    _obey_signals(stop)
+    server = _open(settings, no_limits)
+    sys.exit(_serve(server, stop))
+
+
+def _open(settings: Any, no_limits: bool) -> ChatServer:
+    from chat_server.app import ChatServer
+
+    _raise_descriptor_limit()
+    try:
+        return ChatServer(settings, unlimited=no_limits)
+    except OSError as error:
+        where = f"{settings.server.host}:{settings.server.port}"
+        _fail(f"cannot listen on {where}: {error.strerror or error}", EX_UNAVAILABLE)
+
+
+def _serve(server: ChatServer, stop: threading.Event) -> int:
+    """Serve until `stop`; return the exit code."""
+    with server:
+        gc.collect()
+        gc.freeze()  # what exists now lives as long as the server: never look at it again
+        host, port = server.address
+        _say(f"chat-server {version('typed-chat')} listening on {host}:{port}")
+        if server.settings.server.data != ":memory:":
+            kept = server.settings.history.entries
+            _say(f"history stays in memory in this version: the last {kept} entries of each room")
+        while not stop.wait(WATCH):
+            if not server.alive:
+                _say("a loop thread has died; see the log above")
+                return EX_SOFTWARE
+    return 0
+
+
+def _obey_signals(stop: threading.Event) -> None:
+    def on_signal(number: int, _: object) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+
+
+def _raise_descriptor_limit() -> None:
+    """Allow as many clients as the system lets us have."""
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # some systems name a hard limit and refuse it
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    _say(f"chat-server: {message}")
+    sys.exit(code)

@@ -1,0 +1,61 @@
+"""Reading what was said before."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from chat_schema import limits, requests
+from chat_schema.errors import Refused
+from chat_schema.names import EVERYONE, same_name
+from chat_server import composition
+from chat_server.commands.results import Answer, Later
+
+if TYPE_CHECKING:
+    from chat_server.dispatch import Session
+    from chat_server.journal.base import Journal
+    from chat_server.services import Services
+
+PAGE_BYTES = limits.FRAME_TO_CLIENT // 2
+"""Bytes of events in one page: the longest event and the envelope fit into a frame beside them."""
+
+
+def history(services: Services, session: Session, request: requests.History) -> Later:
+    """Read a page of a conversation that the asker may read."""
+    if request.after is not None and request.before is not None:
+        raise Refused("history.range", "Ask either after a number or before one.", field="after")
+    name, key = readable(session, request.room)
+    return Later(partial(_read, services.journal, name, key, request))
+
+
+def readable(session: Session, conversation: str) -> tuple[str, str]:
+    """Name and key of a conversation the session may read; the one place that decides it.
+
+    Raises Refused where it may not; that a room exists is not given away.
+    """
+    if conversation == EVERYONE:
+        return EVERYONE, EVERYONE
+    if conversation.startswith("dm:"):
+        if session.known.uid in conversation.split(":")[1:]:
+            return conversation, conversation
+        raise Refused("room.not_member", "You are not part of this conversation.", field="room")
+    return session.room(conversation).name, same_name(conversation)
+
+
+def _read(journal: Journal, name: str, key: str, request: requests.History) -> Answer:
+    page = journal.read(
+        key,
+        after=request.after,
+        before=request.before,
+        limit=request.limit or limits.HISTORY_PAGE,
+        size=PAGE_BYTES,
+    )
+    return partial(
+        composition.history_ok,
+        room=name,
+        events=page.bodies,
+        more=page.more,
+        oldest=page.position.oldest,
+        head=page.position.head,
+        epoch=page.position.epoch,
+    )

@@ -1,0 +1,83 @@
+"""Arriving, staying, being called something, and leaving."""
+
+from __future__ import annotations
+
+from functools import partial
+from heapq import nsmallest
+from typing import TYPE_CHECKING
+
+from chat_schema import PROTOCOL_LEVEL, PROTOCOL_VERSION, limits, replies, requests
+from chat_schema.errors import Refused
+from chat_schema.names import same_name
+from chat_server.commands.results import Answer, Farewell, Later
+from chat_server.domain.people import Person
+
+if TYPE_CHECKING:
+    from chat_server.dispatch import Session
+    from chat_server.services import Services
+
+
+def hello(services: Services, session: Session, request: requests.Hello) -> Answer:
+    """Let somebody in, under the nick they ask for or as a guest."""
+    if session.person is not None:
+        raise Refused("protocol.already_welcome", "You have been welcomed already.")
+    if request.version not in (None, PROTOCOL_VERSION):
+        raise Refused(
+            "protocol.version",
+            f"This server speaks version {PROTOCOL_VERSION} of the protocol.",
+            versions=(PROTOCOL_VERSION, PROTOCOL_VERSION),
+        )
+    session.person = services.hub.arrive(session, request.nick)
+    session.connection.welcomed()
+    return partial(
+        replies.Welcome,
+        version=PROTOCOL_VERSION,
+        level=PROTOCOL_LEVEL,
+        server=services.server,
+        user=session.person.user,
+        limits=services.limits,
+        heartbeat=services.heartbeat,
+        durability=services.journal.durability,
+        motd=services.motd,
+    )
+
+
+def ping(services: Services, session: Session, request: requests.Ping) -> Answer:
+    """Answer: everything before is done, and everything it caused is before this reply."""
+    return replies.Ok
+
+
+def pong(services: Services, session: Session, request: requests.Pong) -> None:
+    """Take the sign of life; reading it was all that it asked for."""
+
+
+def quit_(services: Services, session: Session, request: requests.Quit) -> Farewell:
+    """Let somebody go."""
+    return Farewell(replies.Ok)
+
+
+def nick(services: Services, session: Session, request: requests.Nick) -> Answer:
+    """Give somebody another nick."""
+    services.hub.rename(session, request.nick)
+    return partial(replies.NickOk, user=session.known.user)
+
+
+def users(services: Services, session: Session, request: requests.Users) -> Later:
+    """List who is in a room of the asker's, or who is online."""
+    if request.room is None:
+        people = services.hub.everyone()
+    else:
+        people = services.hub.members(session.room(request.room))
+    return Later(partial(_page, people, request.after))
+
+
+def _page(people: list[Person], after: str | None) -> Answer:
+    bound = same_name(after) if after is not None else ""
+    later = [person for person in people if same_name(person.nick) > bound]
+    chosen = nsmallest(limits.LIST_PAGE, later, key=lambda person: same_name(person.nick))
+    return partial(
+        replies.UsersOk,
+        users=[person.user for person in chosen],
+        count=len(people),
+        more=len(later) > len(chosen),
+    )

@@ -1,0 +1,27 @@
+"""What a handler can return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from chat_schema.replies import Ok, Welcome
+
+
+class Answer(Protocol):
+    """Makes the reply once the dispatcher says what it answers: a `partial` of a reply model."""
+
+    def __call__(self, *, re: str, ignored: list[str] | None) -> Ok | Welcome | bytes:
+        """The reply, or its composed body."""
+
+
+class Later(NamedTuple):
+    """The rest of the work, which waits: a worker calls `job`."""
+
+    job: Callable[[], Answer]
+
+
+class Farewell(NamedTuple):
+    """The answer after which the connection closes."""
+
+    answer: Answer

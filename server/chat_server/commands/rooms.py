@@ -1,0 +1,90 @@
+"""Entering, leaving and listing rooms, and their topics."""
+
+from __future__ import annotations
+
+from functools import partial
+from heapq import nsmallest
+from typing import TYPE_CHECKING
+
+from chat_schema import limits, replies, requests
+from chat_schema.errors import Refused
+from chat_schema.names import same_name
+from chat_server import composition
+from chat_server.commands.results import Answer, Later
+from chat_server.journal.base import Entry
+
+if TYPE_CHECKING:
+    from chat_server.dispatch import Session
+    from chat_server.services import Services
+
+
+def join(services: Services, session: Session, request: requests.Join) -> Answer:
+    """Enter a room; entering again is no fault and brings a new snapshot."""
+    full = len(session.rooms) >= limits.ROOMS_PER_CLIENT
+    if full and same_name(request.room) not in session.rooms:
+        raise Refused(
+            "room.limit",
+            f"You are in {limits.ROOMS_PER_CLIENT} rooms, the most one may be in.",
+            limit=limits.ROOMS_PER_CLIENT,
+        )
+    snapshot = services.hub.join(session, request.room)
+    return partial(
+        composition.join_ok,
+        room=snapshot.room.name,
+        epoch=snapshot.position.epoch,
+        seq=snapshot.seq,
+        topic=snapshot.topic,
+        members=snapshot.members,
+        count=snapshot.count,
+        oldest=snapshot.position.oldest,
+        kept=services.journal.kept,
+    )
+
+
+def leave(services: Services, session: Session, request: requests.Leave) -> Answer:
+    """Leave a room."""
+    room = session.room(request.room)
+    services.hub.leave(session, room)
+    return partial(replies.LeaveOk, room=room.name)
+
+
+def topic(services: Services, session: Session, request: requests.Topic) -> Answer | None:
+    """Read the topic, or set it, which everybody in the room hears of."""
+    room = session.room(request.room)
+    if request.topic is None:
+        return partial(replies.TopicOk, room=room.name, topic=room.topic)
+    ts = session.connection.loop.stamp
+    head, tail = composition.topic(room.name, ts, session.known, request.topic)
+    entry = Entry(
+        room=room.key,
+        name=room.name,
+        head=head,
+        tail=tail,
+        ts=ts,
+        origin=session,
+        re=request.id,
+        ignored=session.ignored(request),
+        answer=partial(replies.TopicOk, room=room.name, topic=request.topic),
+    )
+    services.hub.set_topic(room, request.topic, entry)
+    session.appended()
+    return None
+
+
+def list_rooms(services: Services, session: Session, request: requests.Rooms) -> Later:
+    """List every room with its topic and how many are in it."""
+    return Later(partial(_page, services.hub.rooms(), request.after))
+
+
+def _page(rooms: list[tuple[str, str, int]], after: str | None) -> Answer:
+    bound = same_name(after) if after is not None else ""
+    later = [room for room in rooms if same_name(room[0]) > bound]
+    chosen = nsmallest(limits.LIST_PAGE, later, key=lambda room: same_name(room[0]))
+    return partial(
+        replies.RoomsOk,
+        rooms=[
+            replies.RoomEntry(room=name, topic=topic, count=count) for name, topic, count in chosen
+        ],
+        count=len(rooms),
+        more=len(later) > len(chosen),
+    )

@@ -1,0 +1,139 @@
+"""Every setting of the server, its default and the reason for it; read from a TOML file and flags.
+
+A setting is `section.name` in the file: `[limits]` and below it `connections = 16`. An unknown or
+ill-typed setting is an error with its place, never ignored.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from chat_schema import DEFAULT_PORT
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Bytes = Annotated[int, Field(ge=1024)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """The base of every section."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Server(Section):
+    """Where to listen and what to be called."""
+
+    host: str = "127.0.0.1"
+    """Loopback: a chat without passwords is not put on a network by accident."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = DEFAULT_PORT
+    """0 takes a free port."""
+    name: Annotated[str, Field(min_length=1, max_length=64)] = "typed-chat"
+    """What `welcome.server` says."""
+    motd: Annotated[str, Field(max_length=1000)] | None = None
+    """A message for everyone who connects."""
+    io_threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """Loop threads. One was fastest in every scenario: README.md, "How fast it is"."""
+    workers: Annotated[int, Field(ge=1, le=64)] = 2
+    """Threads for what waits; more would only contend for the interpreter."""
+    data: str = ":memory:"
+    """Where history is kept; for now always in memory."""
+
+
+class History(Section):
+    """How much is kept."""
+
+    entries: Count = 1000
+    """Entries a room: some days of a lively one, under a megabyte."""
+    bytes: Annotated[int, Field(ge=1024 * 1024)] = 256 * 1024 * 1024
+    """In all rooms together: a fraction of the smallest rented machine."""
+
+
+class Heartbeat(Section):
+    """Seconds of silence."""
+
+    interval: Seconds = 30
+    """Then the server asks: below what home routers and carriers forget (60 s and more)."""
+    timeout: Seconds = 75
+    """Then it gives up: two questions and some slack."""
+
+
+class Limits(Section):
+    """Bounds on what one client or address can take from the others."""
+
+    connections: Count = 16
+    """At once from one address: a household or a small office."""
+    new_connections: Count = 32
+    """New ones from one address in `new_connections_window`: reconnecting after a bad minute."""
+    new_connections_window: Seconds = 600
+    """Ten minutes."""
+    exempt_loopback: bool = True
+    """Connections from this machine are its owner's affair."""
+    hello_timeout: Seconds = 10
+    """A client knows what to say before it connects."""
+    frame_timeout: Seconds = 30
+    """64 KiB in that time is 2 KiB a second: slower than any modem still in use."""
+    outbox_before_welcome: Bytes = 8 * 1024
+    """A few errors and the welcome; a stranger who reads nothing costs no more."""
+    outbox_soft: Bytes = 256 * 1024
+    """Over this a client is warned and not read: it cannot make its own flood."""
+    outbox_soft_grace: Seconds = 10
+    """How long a client may stay over the soft limit: a lift ride, a tunnel."""
+    outbox_hard: Bytes = 1024 * 1024
+    """Over this it is given up at once: ten thousand of these are 10 GiB."""
+    outbox_stall: Seconds = 15
+    """Without a byte taken in this time, nobody is reading."""
+    rooms: Count = 10_000
+    """Rooms on the server; the one empty longest gives way to a new one."""
+    waiting_jobs: Count = 256
+    """Slow requests behind the workers: at 10 ms each, a wait of a second or so."""
+
+
+class Settings(Section):
+    """All settings."""
+
+    server: Server = Server()
+    history: History = History()
+    heartbeat: Heartbeat = Heartbeat()
+    limits: Limits = Limits()
+
+
+class ConfigError(Exception):
+    """A setting that cannot be used; the message is one line that says which and why."""
+
+
+def load(file: Path | None, overrides: dict[str, Any]) -> Settings:
+    """Return the settings of `file`, with those of `[server]` in `overrides` put over them.
+
+    Raises ConfigError where the file cannot be read or a value is not allowed.
+    """
+    values = _read(file) if file is not None else {}
+    server = values.setdefault("server", {})
+    if isinstance(server, dict):
+        server.update(overrides)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, file)) from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not TOML: {error}") from None
+
+
+def _explain(error: ValidationError, file: Path | None) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    where = f"{file}: " if file is not None else ""
+    if first["type"] == "extra_forbidden":
+        return f"{where}there is no setting {place}"
+    return f"{where}{place}: {first['msg'][0].lower()}{first['msg'][1:]}"

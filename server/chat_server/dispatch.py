@@ -1,0 +1,280 @@
+"""One client's conversation: reads a request, checks it once, lets a handler do it, answers.
+
+Rules (PROTOCOL.md, "Order"):
+- Requests of one connection take effect in order. Those that append to the journal may overtake
+  nothing but may follow each other without waiting; every other request waits until what this
+  client appended is kept.
+- What a request causes on its own connection comes before its reply: the loop's inbox is drained
+  before an answer is sent.
+- A request with an id gets exactly one reply. A refusal of one without an id is sent too, without
+  `re`, because silence would help nobody.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chat_schema.errors import ERRORS, Refused
+from chat_schema.events import Bye, Notice, Ping
+from chat_schema.framing import encode_frame
+from chat_schema.names import same_name
+from chat_schema.replies import Error, Ok, Welcome
+from chat_schema.requests import AnyRequest, Request, read_request
+from chat_server import composition
+from chat_server.commands.registry import ROWS
+from chat_server.commands.results import Answer, Farewell, Later
+from chat_server.domain.people import Person
+from chat_server.domain.rooms import Room
+from chat_server.journal.base import JournalFull, Kept
+from chat_server.net.connection import Connection, Fault, State
+from chat_server.services import Services
+
+IN_FLIGHT = 32
+"""Appended requests of one client that may wait for the journal at a time."""
+
+BAD_FRAMES = 3
+"""Bodies that are no JSON object and are forgiven; the next one ends the connection."""
+
+IGNORED_NAMES = 16
+"""Unknown fields named in a reply; ten thousand of them are not echoed."""
+
+FAULTS = {
+    Fault.TOO_LARGE: ("frame.too_large", "Frames begin with a 4-byte big-endian length"),
+    Fault.FRAME_LATE: ("frame.timeout", "A frame was begun and not finished in time"),
+    Fault.HELLO_LATE: ("protocol.hello_timeout", "No hello came in time"),
+    Fault.SILENT: ("client.timeout", "Nothing was heard from you, not even a pong"),
+    Fault.SLOW: ("client.slow", "You did not read what you were sent"),
+}
+
+
+class Session:
+    """What the server knows of one connection; lives on the connection's loop."""
+
+    __slots__ = (
+        "_bad_frames", "_held", "_in_flight", "_services", "connection", "person", "rooms",
+    )  # fmt: skip
+
+    def __init__(self, services: Services, connection: Connection) -> None:
+        self.connection = connection
+        self.person: Person | None = None
+        self.rooms: dict[str, Room] = {}
+        self._services = services
+        self._in_flight = 0
+        self._bad_frames = 0
+        self._held: AnyRequest | None = None
+
+    @property
+    def known(self) -> Person:
+        """The person, where the registry has made sure that there is one."""
+        assert self.person is not None
+        return self.person
+
+    def room(self, name: str) -> Room:
+        """The room of this name that the person is in; raise Refused where they are not.
+
+        A room that does not exist is refused in the same words: nobody can probe for rooms.
+        """
+        room = self.rooms.get(same_name(name))
+        if room is None:
+            raise Refused("room.not_member", f"You are not in a room called {name}.", field="room")
+        return room
+
+    @staticmethod
+    def ignored(request: Request) -> list[str] | None:
+        """The request's unknown fields, as its reply names them."""
+        extra = request.__pydantic_extra__
+        return [name[:64] for name in list(extra)[:IGNORED_NAMES]] if extra else None
+
+    # From the connection
+
+    def frame(self, body: bytes) -> None:
+        """Read one body and do what it asks."""
+        try:
+            request = read_request(body)
+        except Refused as refused:
+            self._reject(refused)
+        else:
+            self._take(request)
+
+    def input_over(self) -> None:
+        """The client sends no more: its stay is over."""
+        refused = Refused("client.quit", "You closed your side of the connection.")
+        self._end(refused, "lost", error=False)
+
+    def fault(self, fault: Fault, detail: str) -> None:
+        """End a connection that is at fault, with the reason."""
+        code, words = FAULTS[fault]
+        self._services.telemetry.count(f"closed.{code}")
+        refused = Refused(code, f"{words} ({detail}).")
+        self._end(refused, detail, error=code.startswith(("frame", "protocol")))
+
+    def silent(self) -> None:
+        """Ask for a sign of life."""
+        self._send_model(Ping(ts=self.connection.loop.stamp))
+
+    def slow(self) -> None:
+        """Warn: the client can still catch up."""
+        message = "You read more slowly than messages come; catch up or be disconnected."
+        self._send_model(
+            Notice(code="client.slow", message=message, ts=self.connection.loop.stamp)
+        )
+
+    def resumed(self) -> None:
+        """Do the request that waited for earlier ones."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._take(held)
+
+    def ended(self, reason: str) -> None:
+        """Leave everything."""
+        self._held = None
+        if self.person is not None:
+            self._services.hub.depart(self, "quit" if reason == "quit" else "lost")
+            self.person = None
+
+    # From the journal
+
+    def appended(self) -> None:
+        """Note that a request of this session is on its way through the journal."""
+        self._in_flight += 1
+
+    def kept(self, kept: Kept) -> None:
+        """Answer the request whose entry is kept, and let one go on that waited for it."""
+        entry = kept.entry
+        self._in_flight -= 1
+        if entry.re is not None and self.connection.state is State.OPEN:
+            self.connection.send(encode_frame(_receipt(kept)))
+        if self._held is not None and not self._in_flight:
+            self.connection.loop.resume(self.connection)
+
+    # One request
+
+    def _take(self, request: AnyRequest) -> None:
+        row = ROWS[request.type]
+        if self._in_flight >= (IN_FLIGHT if row.appends else 1) or not row.appends:
+            self.connection.loop.drain()
+            if self._in_flight >= (IN_FLIGHT if row.appends else 1):
+                self._hold(request)
+                return
+        try:
+            if self.person is None and not row.before_welcome:
+                raise Refused("protocol.hello_required", "Say hello first.")
+            result = row.handle(self._services, self, request)
+        except Refused as refused:
+            self._refuse(request, refused)
+        except JournalFull:
+            message = "Too much is waiting to be kept; this was not. Try again."
+            self._refuse(request, Refused("server.busy", message, retry_after=1))
+        except Exception:
+            self._refuse(request, self._incident(request))
+        else:
+            if result is not None:
+                self._conclude(request, result)
+
+    def _hold(self, request: AnyRequest) -> None:
+        self._held = request
+        self.connection.pause()
+
+    def _conclude(self, request: Request, result: Answer | Later | Farewell) -> None:
+        match result:
+            case Later(job):
+                self._start(request, job)
+            case Farewell(answer):
+                self._answer(request, answer)
+                self._end(Refused("client.quit", "Goodbye."), "quit", error=False)
+            case answer:
+                self._answer(request, answer)
+
+    def _start(self, request: Request, job: Any) -> None:
+        """Have a worker do the rest; until then this connection is not read."""
+        loop = self.connection.loop
+        try:
+            self._services.workers.submit(
+                job, lambda answer, error: loop.post(self._finish, (request, answer, error))
+            )
+        except Refused as refused:
+            self._refuse(request, refused)
+        else:
+            self.connection.pause()
+
+    def _finish(
+        self, _: Any, outcome: tuple[Request, Answer | None, BaseException | None]
+    ) -> None:
+        """Answer what a worker has done; on the loop again."""
+        request, answer, error = outcome
+        if self.connection.state is State.OPEN:
+            try:
+                if error is not None:
+                    raise error
+                assert answer is not None
+                self._answer(request, answer)
+            except Refused as refused:
+                self._refuse(request, refused)
+            except Exception:
+                self._refuse(request, self._incident(request))
+        self.connection.loop.resume(self.connection)
+
+    # Answers
+
+    def _answer(self, request: Request, answer: Answer) -> None:
+        if request.id is None:
+            return
+        reply = answer(re=request.id, ignored=self.ignored(request))
+        self.connection.loop.drain()
+        if isinstance(reply, bytes):
+            self.connection.send(encode_frame(reply))
+        else:
+            self._send_model(reply)
+
+    def _refuse(self, request: Request, refused: Refused) -> None:
+        refused.re = request.id
+        self._reject(refused)
+
+    def _reject(self, refused: Refused) -> None:
+        if refused.code == "frame.invalid":
+            self._bad_frames += 1
+            refused.fatal = self._bad_frames > BAD_FRAMES
+        if refused.fatal:
+            self._end(refused, refused.code)
+        else:
+            self.connection.loop.drain()
+            self._send_model(Error.from_refused(refused))
+
+    def _incident(self, request: Request) -> Refused:
+        number = self._services.telemetry.incident(f"request {request.type}")
+        return Refused("server.internal", f"A fault of the server; its log has incident {number}.")
+
+    def _end(self, refused: Refused, reason: str, *, error: bool = True) -> None:
+        self.connection.loop.drain()
+        self.connection.close(farewell(refused, error=error), reason)
+
+    def _send_model(self, model: Ok | Welcome | Error | Ping | Notice) -> None:
+        self.connection.send(encode_frame(model.model_dump_json(exclude_none=True).encode()))
+
+
+def farewell(refused: Refused, *, error: bool, after: float | None = None) -> bytes:
+    """The last frames of a connection: the error, where there was one, and `bye`."""
+    row = ERRORS[refused.code]
+    refused.fatal = True
+    bye = Bye(
+        code=refused.code,
+        message=refused.message,
+        reconnect=row.reconnect,
+        after=after if after is not None else refused.retry_after,
+    )
+    frames = encode_frame(bye.model_dump_json(exclude_none=True).encode())
+    if error:
+        body = Error.from_refused(refused).model_dump_json(exclude_none=True).encode()
+        frames = encode_frame(body) + frames
+    return frames
+
+
+def _receipt(kept: Kept) -> bytes:
+    entry = kept.entry
+    if entry.answer is not None:
+        reply: Ok = entry.answer(re=entry.re, ignored=entry.ignored)
+        return reply.model_dump_json(exclude_none=True).encode()
+    assert entry.re is not None
+    return composition.sent_ok(
+        re=entry.re, ignored=entry.ignored, room=entry.name, seq=kept.seq, ts=entry.ts
+    )

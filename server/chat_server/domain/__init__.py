@@ -1,0 +1,1 @@
+"""People, rooms and limits as plain objects: no socket, thread, lock, database or clock."""

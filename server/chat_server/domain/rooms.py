@@ -1,0 +1,75 @@
+"""Rooms and who is in them; a room is created by the first to join and keeps its first spelling."""
+
+from __future__ import annotations
+
+from chat_schema.errors import Refused
+from chat_schema.names import same_name
+from chat_server.domain.people import Person
+
+
+class Room:
+    """One room. `key` is its name as compared, `quiet_since` a count that orders empty rooms."""
+
+    __slots__ = ("key", "members", "name", "topic")
+
+    def __init__(self, name: str) -> None:
+        self.key = same_name(name)
+        self.name = name
+        self.topic = ""
+        self.members: dict[str, Person] = {}
+
+
+class Rooms:
+    """Every room there is, at most `limit`; the one empty longest gives way to a new one."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._rooms: dict[str, Room] = {}
+        self._empty: dict[str, None] = {}
+
+    def find(self, name: str) -> Room | None:
+        """The room called `name` in any case."""
+        return self._rooms.get(same_name(name))
+
+    def all(self) -> list[Room]:
+        """Every room, in no order."""
+        return list(self._rooms.values())
+
+    def open(self, name: str) -> tuple[Room, str | None]:
+        """Return the room, made if need be, and the key of the one that had to go for it."""
+        found = self.find(name)
+        if found is not None:
+            return found, None
+        evicted = self._make_space()
+        room = Room(name)
+        self._rooms[room.key] = room
+        self._empty[room.key] = None
+        return room, evicted
+
+    def enter(self, room: Room, person: Person) -> bool:
+        """Put `person` into the room; False where they were in it already."""
+        if person.uid in room.members:
+            return False
+        room.members[person.uid] = person
+        self._empty.pop(room.key, None)
+        return True
+
+    def leave(self, room: Room, person: Person) -> None:
+        """Take `person` out of the room."""
+        del room.members[person.uid]
+        if not room.members:
+            self._empty[room.key] = None
+
+    def drop(self, room: Room) -> None:
+        """Let an empty room cease to exist."""
+        del self._rooms[room.key]
+        self._empty.pop(room.key, None)
+
+    def _make_space(self) -> str | None:
+        if len(self._rooms) < self._limit:
+            return None
+        oldest = next(iter(self._empty), None)
+        if oldest is None:
+            raise Refused("server.busy", f"The server has {self._limit} rooms, all in use.")
+        self.drop(self._rooms[oldest])
+        return oldest

@@ -1,0 +1,237 @@
+"""Who is online and in which rooms, and how what happens reaches the loops.
+
+Rules:
+- The domain is changed under `_lock`, which is held for microseconds; the events that tell of a
+  change are posted under it too, so that every loop hears of changes in the order they happened.
+- Handlers call from their own loop's thread; `_deliver` and `_announce` run on each loop.
+- Numbered events come only from the journal, through `_deliver`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from chat_schema import limits
+from chat_schema.errors import Refused
+from chat_schema.events import LeaveReason, Nick
+from chat_schema.framing import encode_frame
+from chat_schema.names import EVERYONE, conversation_of, same_name
+from chat_server import composition
+from chat_server.domain.people import People, Person
+from chat_server.domain.rooms import Room, Rooms
+from chat_server.journal.base import Entry, Journal, Kept, Position
+
+if TYPE_CHECKING:
+    from chat_server.dispatch import Session
+    from chat_server.net.loop import Loop
+    from chat_server.net.outbox import Outbox
+
+
+class Snapshot(NamedTuple):
+    """A room as it was at number `seq`; `members` are JSON objects, at most MEMBERS_IN_JOIN."""
+
+    room: Room
+    topic: str
+    members: list[str]
+    count: int
+    seq: int
+    position: Position
+
+
+class Hub:
+    """Everybody and every room, for all loops."""
+
+    def __init__(self, journal: Journal, rooms: Rooms) -> None:
+        self._journal = journal
+        self._loops: tuple[Loop, ...] = ()
+        self._lock = threading.Lock()
+        self._people = People()
+        self._rooms = rooms
+        self._sessions: dict[str, tuple[Session, ...]] = {}
+
+    def open(self, loops: Sequence[Loop]) -> None:
+        """Begin, with the loops that deliver."""
+        self._loops = tuple(loops)
+        self._journal.open(self._hand_on)
+
+    # People
+
+    def arrive(self, session: Session, nick: str | None) -> Person:
+        """Let the session's person in; raise Refused where the nick cannot be had."""
+        with self._lock:
+            person = self._people.arrive(f"u{secrets.token_hex(6)}", nick)
+            self._sessions[person.uid] = (session,)
+        session.connection.loop.enter(session.connection, EVERYONE)
+        return person
+
+    def depart(self, session: Session, reason: LeaveReason) -> None:
+        """Let go of a session that has ended, and tell its rooms."""
+        person = session.known
+        with self._lock:
+            for room in session.rooms.values():
+                self._leave(session, room, reason)
+            self._people.depart(person)
+            del self._sessions[person.uid]
+            self._forget_conversations(person)
+        for room in session.rooms.values():
+            self._drop_if_void(room)
+        session.rooms.clear()
+
+    def rename(self, session: Session, nick: str) -> None:
+        """Give the person another nick and tell everyone who shares a room with them, once."""
+        person = session.known
+        with self._lock:
+            old = self._people.rename(person, nick)
+            event = Nick(user=person.user, old=old, ts=session.connection.loop.stamp)
+            frame = encode_frame(event.model_dump_json(exclude_none=True).encode())
+            for loop in self._loops:
+                loop.post(self._announce_once, (tuple(session.rooms), session, frame))
+
+    def online(self, nick: str) -> Person:
+        """The person online under `nick`; raise Refused where there is none."""
+        with self._lock:
+            person = self._people.find(nick)
+        if person is None:
+            raise Refused("user.offline", f"Nobody called {nick} is online.", field="to")
+        return person
+
+    def everyone(self) -> list[Person]:
+        """Everyone online, in no order."""
+        with self._lock:
+            return self._people.all()
+
+    def converse(self, one: Person, other: Person) -> str:
+        """The whisper conversation of two people, remembered for as long as one is online."""
+        room = conversation_of(one.uid, other.uid)
+        with self._lock:
+            one.conversations.add(room)
+            other.conversations.add(room)
+        return room
+
+    # Rooms
+
+    def join(self, session: Session, name: str) -> Snapshot:
+        """Put the person into the room and tell it; once in, only the snapshot is new."""
+        key = same_name(name)
+        connection, person = session.connection, session.known
+        evicted = None
+        new = key not in session.rooms
+        audience = connection.loop.enter(connection, key) if new else connection.audiences[key]
+        try:
+            with self._lock:
+                room, evicted = self._rooms.open(name)
+                if self._rooms.enter(room, person):
+                    self._post(key, composition.join(room.name, connection.loop.stamp, person))
+                members = [member.as_json for member in islice(room.members.values(), _CAP)]
+                topic, count = room.topic, len(room.members)
+        except Refused:
+            connection.loop.leave(connection, key)
+            raise
+        session.rooms[key] = room
+        if evicted is not None:
+            self._journal.forget(evicted)
+        return Snapshot(
+            room, topic, members, count, audience.delivered, self._journal.position(key)
+        )
+
+    def leave(self, session: Session, room: Room) -> None:
+        """Take the person out of the room and tell it, them included."""
+        with self._lock:
+            self._leave(session, room, "left")
+        session.connection.loop.leave(session.connection, room.key)
+        del session.rooms[room.key]
+        self._drop_if_void(room)
+
+    def set_topic(self, room: Room, topic: str, entry: Entry) -> None:
+        """Change the topic in the same order as the event that tells of it."""
+        with self._lock:
+            self._journal.append(entry)
+            room.topic = topic
+
+    def members(self, room: Room) -> list[Person]:
+        """Who is in the room, in the order of joining."""
+        with self._lock:
+            return list(room.members.values())
+
+    def rooms(self) -> list[tuple[str, str, int]]:
+        """Name, topic and member count of every room, in no order."""
+        with self._lock:
+            return [(room.name, room.topic, len(room.members)) for room in self._rooms.all()]
+
+    # Under the lock
+
+    def _leave(self, session: Session, room: Room, reason: LeaveReason) -> None:
+        self._rooms.leave(room, session.known)
+        stamp = session.connection.loop.stamp
+        self._post(room.key, composition.leave(room.name, stamp, session.known, reason))
+
+    def _forget_conversations(self, person: Person) -> None:
+        """A conversation of two guests who are both gone can never be read again."""
+        for room in person.conversations:
+            if not any(uid in self._sessions for uid in room.split(":")[1:]):
+                self._journal.forget(room)
+
+    # Delivery
+
+    def _post(self, key: str, body: bytes) -> None:
+        frame = encode_frame(body)
+        for loop in self._loops:
+            loop.post(self._announce, (key, frame))
+
+    def _hand_on(self, kept: Kept) -> None:
+        for loop in self._loops:
+            loop.post(self._deliver, kept)
+
+    def _deliver(self, loop: Loop, kept: Kept) -> None:
+        """Put a numbered event before its people on this loop, then answer who asked for it."""
+        entry = kept.entry
+        if entry.people is None:
+            audience = loop.audiences.get(entry.room)
+            if audience is not None and kept.seq > audience.delivered:
+                audience.delivered = kept.seq
+                audience.publish(kept.frame)
+        else:
+            self._deliver_to_people(loop, entry.people, kept.frame)
+        if entry.origin.connection.loop is loop:
+            entry.origin.kept(kept)
+
+    def _deliver_to_people(self, loop: Loop, people: tuple[str, ...], frame: bytes) -> None:
+        for uid in people:
+            for session in self._sessions.get(uid, ()):
+                if session.connection.loop is loop:
+                    session.connection.send(frame)
+
+    @staticmethod
+    def _announce(loop: Loop, what: tuple[str, bytes]) -> None:
+        key, frame = what
+        audience = loop.audiences.get(key)
+        if audience is not None:
+            audience.publish(frame)
+
+    @staticmethod
+    def _announce_once(loop: Loop, what: tuple[tuple[str, ...], Session, bytes]) -> None:
+        """Reach everyone in any of the rooms once, and the person even in none."""
+        keys, session, frame = what
+        reached: set[Outbox] = set()
+        for key in keys:
+            audience = loop.audiences.get(key)
+            if audience is not None:
+                audience.publish_to(set(audience) - reached, frame)
+                reached.update(audience)
+        if session.connection.loop is loop and not keys:
+            session.connection.send(frame)
+
+    def _drop_if_void(self, room: Room) -> None:
+        """Let a room go that has neither members nor history."""
+        with self._lock:
+            if not room.members and self._rooms.find(room.key) is room:
+                if self._journal.position(room.key).head == 0:
+                    self._rooms.drop(room)
+                    self._journal.forget(room.key)
+
+
+_CAP = limits.MEMBERS_IN_JOIN

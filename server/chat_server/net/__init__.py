@@ -1,0 +1,1 @@
+"""Sockets, loops and outboxes: bytes and frames, no messages."""

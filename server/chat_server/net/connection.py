@@ -1,0 +1,389 @@
+"""One client's socket: reads frames for a handler, writes through an outbox, keeps deadlines.
+
+Rules:
+- A connection belongs to one loop for life; everything here runs on that loop's thread.
+- `handler.ended` is called exactly once, when the connection stops being OPEN, whatever the cause.
+- `close` flushes a farewell, half-closes, and lingers until the client has read it: closing at
+  once with input unread would reset the connection and take the farewell with it.
+- While `paused`, nothing is read and nothing decoded; that client alone waits.
+"""
+
+from __future__ import annotations
+
+import math
+import selectors
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+from chat_schema import limits
+from chat_schema.framing import FrameDecoder, FrameTooLarge
+from chat_server.net.outbox import Outbox
+
+if TYPE_CHECKING:
+    from chat_server.net.audience import Audience
+    from chat_server.net.loop import Loop
+
+FLUSH = 3.0
+"""Seconds in which a client can still take its farewell."""
+
+LINGER = 1.0
+"""Seconds in which a client can close its own side after that."""
+
+STUCK_CHECK = 1.0
+"""Seconds between looks at a client that is not taking what it is sent."""
+
+READ_SIZE = 64 * 1024
+"""Bytes of one read: a frame of the largest size, or some hundred small ones."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the server grants every connection; sizes in bytes, times in seconds.
+
+    The values' reasons stand beside the settings of the same names in config.py.
+    """
+
+    hello: float
+    frame: float
+    ping: float
+    silence: float
+    outbox_before_welcome: int
+    outbox_soft: int
+    outbox_hard: int
+    soft_grace: float
+    stall: float
+
+
+class State(Enum):
+    """How far a connection has got; it only moves down this list."""
+
+    OPEN = "open"
+    FLUSHING = "flushing"
+    LINGERING = "lingering"
+    CLOSED = "closed"
+
+
+class Fault(Enum):
+    """What a connection can be at fault for; the handler words it."""
+
+    TOO_LARGE = "too large"
+    FRAME_LATE = "frame late"
+    HELLO_LATE = "hello late"
+    SILENT = "silent"
+    SLOW = "slow"
+
+
+class Handler(Protocol):
+    """Who understands the frames; called on the connection's loop thread only."""
+
+    def frame(self, body: bytes) -> None:
+        """Take one body. May pause or close the connection."""
+
+    def fault(self, fault: Fault, detail: str) -> None:
+        """Take note of a fault; must close the connection."""
+
+    def silent(self) -> None:
+        """Ask the client for a sign of life."""
+
+    def slow(self) -> None:
+        """Warn the client that it is falling behind."""
+
+    def resumed(self) -> None:
+        """Go on with what was held when the connection was paused; may pause it again."""
+
+    def input_over(self) -> None:
+        """Close: the client sends no more, and all it asked was answered."""
+
+    def ended(self, reason: str) -> None:
+        """Let go of whatever the connection stood for."""
+
+
+class Connection:
+    """A connected client; `handler` is whoever `attend` makes for it."""
+
+    __slots__ = (
+        "_decoder", "_due", "_ended_input", "_frame_since", "_interest", "_progress", "_socket",
+        "_soft_since", "_stall_since", "_terms", "_until", "_welcomed",
+        "address", "audiences", "handler", "heard", "loop", "outbox", "paused", "state",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        address: str,
+        loop: Loop,
+        terms: Terms,
+        attend: Callable[[Connection], Handler],
+    ) -> None:
+        self.address = address
+        self.loop = loop
+        self.state = State.OPEN
+        self.paused = False
+        self.audiences: dict[str, Audience] = {}
+        self.heard = loop.now
+        self._socket = sock
+        self._terms = terms
+        self._decoder = FrameDecoder(limits.FRAME_BEFORE_WELCOME)
+        self._welcomed = False
+        self._ended_input = False
+        self._interest = 0
+        self._until = loop.now + terms.hello
+        self._frame_since: float | None = None
+        self._soft_since: float | None = None
+        self._stall_since = 0.0
+        self._progress = 0
+        self._due = math.inf
+        self.outbox = Outbox(sock, self, loop.unsent, terms.outbox_before_welcome)
+        self.handler = attend(self)
+        self._check_by(self._until)
+        self._watch()
+
+    def fileno(self) -> int:
+        """The descriptor, for the selector."""
+        return self._socket.fileno()
+
+    # What a handler does with its connection
+
+    def welcomed(self) -> None:
+        """Grant the limits of a client that has introduced itself."""
+        self._welcomed = True
+        self._decoder.limit = limits.FRAME_TO_SERVER
+        self.outbox.hard_limit = self._terms.outbox_hard
+
+    def send(self, frame: bytes) -> None:
+        """Queue `frame` after everything that this client's rooms have pending."""
+        for audience in self.audiences.values():
+            audience.catch_up(self.outbox)
+        self.outbox.put(frame)
+
+    def pause(self) -> None:
+        """Stop reading and decoding until `resume`."""
+        self.paused = True
+        self._watch()
+
+    def resume(self) -> None:
+        """Go on with what is already here, then with reading."""
+        self.paused = False
+        if self.state is State.OPEN:
+            self.handler.resumed()
+            if not self.paused:
+                self._process()
+            if self._ended_input and not self.paused and self.state is State.OPEN:
+                self.handler.input_over()
+        self._watch()
+
+    def close(self, farewell: bytes, reason: str) -> None:
+        """Say `farewell`, then close; input is discarded from now on."""
+        if self.state is not State.OPEN:
+            return
+        if self.outbox.queued > self._terms.outbox_soft:
+            self.outbox.discard()
+        self.send(farewell)
+        self._leave_open(State.FLUSHING, reason)
+        self._until = self.loop.now + FLUSH
+        self._check_by(self._until)
+        self.outbox.flush()
+        self._watch()
+
+    def abort(self, reason: str) -> None:
+        """Close now, without a word."""
+        if self.state is State.OPEN:
+            self._leave_open(State.CLOSED, reason)
+        self.state = State.CLOSED
+        self.outbox.clear()
+        self.loop.forget(self, self._interest)
+        self._interest = 0
+        self._socket.close()
+
+    def _leave_open(self, state: State, reason: str) -> None:
+        self.state = state
+        self.loop.leave_all(self)
+        self.handler.ended(reason)
+
+    # What the selector reports
+
+    def on_ready(self, mask: int) -> None:
+        """Read and write what the socket is ready for."""
+        if self.state is State.CLOSED:
+            return  # by another client's doing, earlier in this tick
+        if mask & selectors.EVENT_READ:
+            self._read()
+        if mask & selectors.EVENT_WRITE and self.state is not State.CLOSED:
+            self.outbox.flush()
+            self._watch()
+
+    def _read(self) -> None:
+        try:
+            data = self._socket.recv(READ_SIZE)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self.abort("reset")
+            return
+        if not data:
+            self._input_over()
+        elif self.state is State.OPEN:
+            self.heard = self.loop.now
+            self.loop.intake += len(data)
+            self._decoder.feed(data)
+            self._process()
+            if self.outbox.stuck:
+                self._watch()
+
+    def _process(self) -> None:
+        """Hand over whole frames until there is none, or the handler pauses or closes."""
+        frame = self.handler.frame
+        handed = False
+        try:
+            for body in self._decoder.frames():
+                handed = True
+                frame(body)
+                if self.paused or self.state is not State.OPEN:
+                    break
+        except FrameTooLarge as error:
+            self.handler.fault(Fault.TOO_LARGE, str(error))
+            return
+        if not self._decoder.pending:
+            self._frame_since = None
+        elif handed or self._frame_since is None:
+            self._frame_since = self.loop.now
+
+    def _input_over(self) -> None:
+        self._ended_input = True
+        if self.state is State.LINGERING:
+            self.abort("closed")
+        elif self.state is State.OPEN and not self.paused:
+            self.handler.input_over()
+        else:
+            self._watch()
+
+    # What the outbox reports
+
+    def blocked(self) -> None:
+        """Watch for room to write; from here on the client has to make progress."""
+        self._stall_since = self.loop.now
+        self._progress = self.outbox.progress
+        self._check_by(self.loop.now + min(STUCK_CHECK, self._terms.stall))
+        self._watch()
+
+    def overfull(self) -> None:
+        """Give the client up: it is further behind than the hard limit."""
+        if self.state is State.OPEN:
+            self.handler.fault(Fault.SLOW, "hard limit")
+
+    def emptied(self) -> None:
+        """Read again at once: a client that keeps up is served fully."""
+        self._soft_since = None
+        self._watch()
+
+    def broken(self) -> None:
+        """The other side reset the connection."""
+        self.abort("reset")
+
+    # Deadlines
+
+    def on_timer(self, when: float) -> None:
+        """Act on deadlines that have passed, and arrange for the next look."""
+        if when != self._due or self.state is State.CLOSED:
+            return  # another look was arranged since, or none is needed
+        now = self.loop.now
+        self._due = math.inf
+        if self.state is not State.OPEN:
+            self._check_farewell(now)
+        elif (fault := self._overdue(now)) is not None:
+            self.handler.fault(fault, fault.value)
+        else:
+            self._check_by(self._next_check(now))
+
+    def _check_by(self, when: float) -> None:
+        """Look at the deadlines at `when` at the latest; one timer per connection counts."""
+        if when < self._due:
+            self._due = when
+            self.loop.call_at(when, self.on_timer)
+
+    def _overdue(self, now: float) -> Fault | None:
+        terms = self._terms
+        if not self._welcomed and now >= self._until:
+            return Fault.HELLO_LATE
+        if self._frame_since is not None and now >= self._frame_since + terms.frame:
+            return Fault.FRAME_LATE
+        if self.outbox.stuck and self._falls_behind(now):
+            return Fault.SLOW
+        if not self.paused and now >= self.heard + terms.silence:
+            return Fault.SILENT
+        return None
+
+    def _falls_behind(self, now: float) -> bool:
+        if self.outbox.progress != self._progress:
+            self._progress, self._stall_since = self.outbox.progress, now
+        if self.outbox.queued <= self._terms.outbox_soft:
+            self._soft_since = None
+        elif self._soft_since is None:
+            self._soft_since = now
+            self.handler.slow()
+        over_soft = self._soft_since is not None and now >= self._soft_since + self._terms.soft_grace
+        return over_soft or now >= self._stall_since + self._terms.stall
+
+    def _next_check(self, now: float) -> float:
+        """The earliest moment at which something can be due that is not due yet.
+
+        A frame that begins later is due later than that, because no step is longer than the
+        frame's own deadline; so no deadline is overshot and no timer is set per frame.
+        """
+        terms = self._terms
+        if not self._welcomed:
+            return self._until
+        ping = self.heard + terms.ping
+        if now >= ping:
+            self.handler.silent()
+            ping = now + terms.ping
+        due = min(ping, now + terms.frame, self.heard + terms.silence)
+        if self.outbox.stuck:
+            due = min(due, now + min(STUCK_CHECK, terms.stall))
+        if self._frame_since is not None:
+            due = min(due, self._frame_since + terms.frame)
+        return max(due, now + 0.001)
+
+    def _check_farewell(self, now: float) -> None:
+        if now < self._until:
+            self._check_by(self._until)
+        else:
+            self.abort("closed")
+
+    # Interest
+
+    def _watch(self) -> None:
+        """Tell the selector what this connection waits for; the one place that decides it."""
+        if self.state is State.FLUSHING and not self.outbox.waiting:
+            self._half_close()
+        if self.state is State.CLOSED:
+            return
+        wanted = selectors.EVENT_WRITE if self.outbox.stuck else 0
+        if not self._ended_input and not self._held_back():
+            wanted |= selectors.EVENT_READ
+        if wanted != self._interest:
+            self.loop.watch(self, self._interest, wanted)
+            self._interest = wanted
+
+    def _held_back(self) -> bool:
+        """Whether reading has to wait; an open client over the soft limit reads first."""
+        if self.state is not State.OPEN:
+            return False
+        return self.paused or (
+            self.outbox.stuck and self.outbox.queued > self._terms.outbox_soft
+        )
+
+    def _half_close(self) -> None:
+        if self._ended_input:
+            self.abort("closed")
+            return
+        self.state = State.LINGERING
+        self._until = self.loop.now + LINGER
+        self._check_by(self._until)
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.abort("reset")

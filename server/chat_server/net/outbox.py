@@ -1,0 +1,120 @@
+"""A bounded queue of bytes for one client, written by the loop that owns the client.
+
+Duties, in order:
+1. Putting never blocks and never reorders; the loop sends once per tick with all that waits.
+2. Chunks are shared between the outboxes of a room and are never changed or copied to be kept.
+3. What the kernel does not take stays, is counted in bytes, and is bounded: over the hard limit
+   the owner is told at the next flush, never in the middle of a fan-out.
+4. Only the owning loop's thread may call anything here.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Protocol
+
+JOINED = 64
+"""Chunks joined for one send: enough for a busy tick, small beside the hard limit."""
+
+
+class Owner(Protocol):
+    """What an outbox tells its connection."""
+
+    def blocked(self) -> None:
+        """Say that the kernel took only a part: watch for room to write."""
+
+    def overfull(self) -> None:
+        """Say that more waits than the hard limit allows."""
+
+    def emptied(self) -> None:
+        """Say that a blocked outbox has nothing left."""
+
+    def broken(self) -> None:
+        """Say that the connection can take nothing any more."""
+
+
+class Outbox:
+    """What waits for one client. `queued` counts its bytes, exactly so while `stuck`."""
+
+    __slots__ = (
+        "_chunks", "_owner", "_socket", "_unsent", "hard_limit", "progress", "queued", "stuck",
+    )  # fmt: skip
+
+    def __init__(
+        self, sock: socket.socket, owner: Owner, unsent: list[Outbox], hard_limit: int
+    ) -> None:
+        self.hard_limit = hard_limit
+        self.queued = 0
+        self.stuck = False
+        self.progress = 0
+        self._chunks: list[bytes | memoryview] = []
+        self._owner = owner
+        self._socket = sock
+        self._unsent = unsent
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything has not left yet."""
+        return bool(self._chunks)
+
+    def put(self, data: bytes) -> None:
+        """Queue `data`, whole frames, to leave with this tick's flush."""
+        if not self._chunks:
+            self._unsent.append(self)
+        elif self.stuck:
+            self.queued += len(data)
+            if self.queued > self.hard_limit:
+                self._unsent.append(self)
+        self._chunks.append(data)
+
+    def flush(self) -> None:
+        """Send what waits, as much as the kernel takes in one call."""
+        if not self._chunks:
+            return
+        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks[:JOINED])
+        try:
+            sent = self._socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:
+            self._owner.broken()
+            return
+        if sent == len(data) and len(self._chunks) <= JOINED:
+            self._chunks.clear()
+            if self.stuck:
+                self._unstick()
+        else:
+            self._keep(sent)
+
+    def discard(self) -> None:
+        """Drop what waits, except the rest of a chunk of which a part was sent already."""
+        first = self._chunks[:1]
+        self._chunks = [chunk for chunk in first if isinstance(chunk, memoryview)]
+        self.queued = sum(map(len, self._chunks))
+
+    def clear(self) -> None:
+        """Drop everything: the connection is gone."""
+        self._chunks.clear()
+        self.queued = 0
+
+    def _unstick(self) -> None:
+        self.stuck = False
+        self.queued = 0
+        self._owner.emptied()
+
+    def _keep(self, sent: int) -> None:
+        """Drop the `sent` bytes at the front; the rest keeps its shared chunks."""
+        whole = 0
+        while whole < len(self._chunks) and sent >= len(self._chunks[whole]):
+            sent -= len(self._chunks[whole])
+            whole += 1
+        del self._chunks[:whole]
+        if sent:
+            self._chunks[0] = memoryview(self._chunks[0])[sent:]
+        self.progress += whole + bool(sent)
+        self.queued = sum(map(len, self._chunks))
+        if not self.stuck:
+            self.stuck = True
+            self._owner.blocked()
+        if self.queued > self.hard_limit:
+            self._owner.overfull()
