@@ -2,29 +2,20 @@
 
 Rules:
 - A frame is a big-endian uint32 byte length and that many bytes. Length 0 is a keep-alive.
-- `feed` never fails. `frames` yields what is whole and raises FrameTooLarge when it meets a header
-  over the limit, after everything before that header was yielded and before any byte of the body
-  is waited for. A decoder that raised is spent: the stream cannot be trusted any more.
-- Abandoning the iterator loses nothing: call `frames` again to go on where it stopped. That is how
-  a reader pauses in the middle of a segment.
+- `feed` never raises. A header over the limit sets `too_large`, before any byte of that body is
+  waited for; what came before it is still returned, what comes after it never is.
+- The cost is linear in the bytes, however they are split.
 - One thread at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from struct import Struct
 
 HEADER = 4
 """Bytes of the length prefix."""
 
-
-class FrameTooLarge(Exception):
-    """A header announced more bytes than the limit allows; the connection must end."""
-
-    def __init__(self, size: int, limit: int) -> None:
-        super().__init__(f"a frame of {size} bytes exceeds the limit of {limit}")
-        self.size = size
-        self.limit = limit
+_unpack_length = Struct(">I").unpack_from
 
 
 def encode_frame(body: bytes) -> bytes:
@@ -33,44 +24,52 @@ def encode_frame(body: bytes) -> bytes:
 
 
 class FrameDecoder:
-    """Cuts a byte stream into bodies; `limit` may be raised between frames."""
+    """Cuts a byte stream into bodies of at most `limit` bytes; the limit may change in between."""
 
-    __slots__ = ("_buffer", "_start", "limit")
+    __slots__ = ("_missing", "_parts", "limit", "too_large")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._buffer: bytes | bytearray = b""
-        self._start = 0
+        self.too_large: int | None = None
+        self._parts: list[bytes] = []
+        self._missing = 0
 
     @property
-    def pending(self) -> int:
-        """Bytes taken in that no yielded body covered: 0 at a frame's border."""
-        return len(self._buffer) - self._start
+    def partial(self) -> bool:
+        """Whether a frame has begun and is not complete."""
+        return bool(self._parts)
 
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes of the stream, split anywhere."""
-        if self._start == len(self._buffer):
-            self._buffer, self._start = data, 0  # the usual case: no copy
-            return
-        if not isinstance(self._buffer, bytearray):
-            self._buffer = bytearray(self._buffer)
-        del self._buffer[: self._start]
-        self._start = 0
-        self._buffer += data
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take the next bytes of the stream, split anywhere; return the bodies they complete."""
+        if self._parts:
+            self._parts.append(data)
+            self._missing -= len(data)
+            if self._missing > 0:
+                return []
+            data = b"".join(self._parts)
+            self._parts = []
+        return self._cut(data) if self.too_large is None else []
 
-    def frames(self) -> Iterator[bytes]:
-        """Yield each whole body that has arrived; raise FrameTooLarge at a header over the limit."""
-        while True:
-            buffer = self._buffer
-            begin = self._start + HEADER
-            if begin > len(buffer):
-                return
-            size = int.from_bytes(buffer[self._start : begin], "big")
+    def _cut(self, data: bytes) -> list[bytes]:
+        bodies = []
+        start = 0
+        available = len(data)
+        while (begin := start + HEADER) <= available:
+            (size,) = _unpack_length(data, start)
             if size > self.limit:
-                raise FrameTooLarge(size, self.limit)
+                self.too_large = size
+                return bodies
             end = begin + size
-            if end > len(buffer):
-                return
-            self._start = end
+            if end > available:
+                self._wait(data[start:], end - available)
+                return bodies
             if size:
-                yield bytes(buffer[begin:end])
+                bodies.append(data[begin:end])
+            start = end
+        if start < available:
+            self._wait(data[start:], begin - available)
+        return bodies
+
+    def _wait(self, rest: bytes, missing: int) -> None:
+        self._parts = [rest]
+        self._missing = missing

@@ -48,7 +48,7 @@ def leave(room: str, ts: str, person: Person, reason: str) -> bytes:
     return f'{{"type":"leave","room":"{room}",{user},"ts":"{ts}"}}'.encode()
 
 
-def sent_ok(*, re: str, ignored: list[str] | None, room: str, seq: int, ts: str) -> bytes:
+def sent_ok(re: str, ignored: list[str] | None, room: str, ts: str, seq: int) -> bytes:
     """replies.SentOk."""
     return f'{_ok(re, ignored)},"room":"{room}","seq":{seq},"ts":"{ts}"}}'.encode()
 

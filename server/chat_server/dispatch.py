@@ -20,12 +20,11 @@ from chat_schema.framing import encode_frame
 from chat_schema.names import same_name
 from chat_schema.replies import Error, Ok, Welcome
 from chat_schema.requests import AnyRequest, Request, read_request
-from chat_server import composition
 from chat_server.commands.registry import ROWS
 from chat_server.commands.results import Answer, Farewell, Later
 from chat_server.domain.people import Person
 from chat_server.domain.rooms import Room
-from chat_server.journal.base import JournalFull, Kept
+from chat_server.journal.base import Entry, JournalFull
 from chat_server.net.connection import Connection, Fault, State
 from chat_server.services import Services
 
@@ -48,10 +47,13 @@ FAULTS = {
 
 
 class Session:
-    """What the server knows of one connection; lives on the connection's loop."""
+    """What the server knows of one connection; lives on the connection's loop.
+
+    `in_flight` counts the requests of this session that are on their way through the journal.
+    """
 
     __slots__ = (
-        "_bad_frames", "_held", "_in_flight", "_services", "connection", "person", "rooms",
+        "_bad_frames", "_held", "_services", "connection", "in_flight", "person", "rooms",
     )  # fmt: skip
 
     def __init__(self, services: Services, connection: Connection) -> None:
@@ -59,7 +61,7 @@ class Session:
         self.person: Person | None = None
         self.rooms: dict[str, Room] = {}
         self._services = services
-        self._in_flight = 0
+        self.in_flight = 0
         self._bad_frames = 0
         self._held: AnyRequest | None = None
 
@@ -134,31 +136,27 @@ class Session:
 
     # From the journal
 
-    def appended(self) -> None:
-        """Note that a request of this session is on its way through the journal."""
-        self._in_flight += 1
-
-    def kept(self, kept: Kept) -> None:
+    def kept(self, entry: Entry, seq: int) -> None:
         """Answer the request whose entry is kept, and let one go on that waited for it."""
-        entry = kept.entry
-        self._in_flight -= 1
-        if entry.re is not None and self.connection.state is State.OPEN:
-            self.connection.send(encode_frame(_receipt(kept)))
-        if self._held is not None and not self._in_flight:
+        self.in_flight -= 1
+        if entry.answer is not None and self.connection.state is State.OPEN:
+            self.connection.send(encode_frame(entry.answer(seq)))
+        if self._held is not None and not self.in_flight:
             self.connection.loop.resume(self.connection)
 
     # One request
 
     def _take(self, request: AnyRequest) -> None:
         row = ROWS[request.type]
-        if self._in_flight >= (IN_FLIGHT if row.appends else 1) or not row.appends:
+        if not row.appends or self.in_flight >= IN_FLIGHT:
             self.connection.loop.drain()
-            if self._in_flight >= (IN_FLIGHT if row.appends else 1):
+            if self.in_flight:
                 self._hold(request)
                 return
+        if self.person is None and not row.before_welcome:
+            self._refuse(request, Refused("protocol.hello_required", "Say hello first."))
+            return
         try:
-            if self.person is None and not row.before_welcome:
-                raise Refused("protocol.hello_required", "Say hello first.")
             result = row.handle(self._services, self, request)
         except Refused as refused:
             self._refuse(request, refused)
@@ -267,14 +265,3 @@ def farewell(refused: Refused, *, error: bool, after: float | None = None) -> by
         body = Error.from_refused(refused).model_dump_json(exclude_none=True).encode()
         frames = encode_frame(body) + frames
     return frames
-
-
-def _receipt(kept: Kept) -> bytes:
-    entry = kept.entry
-    if entry.answer is not None:
-        reply: Ok = entry.answer(re=entry.re, ignored=entry.ignored)
-        return reply.model_dump_json(exclude_none=True).encode()
-    assert entry.re is not None
-    return composition.sent_ok(
-        re=entry.re, ignored=entry.ignored, room=entry.name, seq=kept.seq, ts=entry.ts
-    )

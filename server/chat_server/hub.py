@@ -188,16 +188,13 @@ class Hub:
 
     def _deliver(self, loop: Loop, kept: Kept) -> None:
         """Put a numbered event before its people on this loop, then answer who asked for it."""
-        entry = kept.entry
-        if entry.people is None:
-            audience = loop.audiences.get(entry.room)
-            if audience is not None and kept.seq > audience.delivered:
-                audience.delivered = kept.seq
-                audience.publish(kept.frame)
-        else:
-            self._deliver_to_people(loop, entry.people, kept.frame)
+        entry, seq, frame = kept
+        if entry.people:
+            self._deliver_to_people(loop, entry.people, frame)
+        elif (audience := loop.audiences.get(entry.room)) is not None:
+            audience.deliver(seq, frame)
         if entry.origin.connection.loop is loop:
-            entry.origin.kept(kept)
+            entry.origin.kept(entry, seq)
 
     def _deliver_to_people(self, loop: Loop, people: tuple[str, ...], frame: bytes) -> None:
         for uid in people:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chat_schema import requests
 from chat_schema.errors import Refused
 from chat_schema.names import EVERYONE
+from chat_schema.requests import Request
 from chat_server import composition
+from chat_server.domain.rooms import Room
 from chat_server.journal.base import Entry
 
 if TYPE_CHECKING:
@@ -17,24 +21,12 @@ if TYPE_CHECKING:
 
 def broadcast(services: Services, session: Session, request: requests.Broadcast) -> None:
     """Append a message to a room; its members and the author hear of it when it is kept."""
-    if request.room == EVERYONE:
-        raise Refused("permission.denied", "Only administrators speak to everyone.", field="room")
-    room = session.room(request.room)
+    room = session.rooms.get(request.room) or _room_of(session, request.room)
     ts = session.connection.loop.stamp
     head, tail = composition.broadcast(room.name, ts, session.known, request.text, request.cid)
-    services.journal.append(
-        Entry(
-            room=room.key,
-            name=room.name,
-            head=head,
-            tail=tail,
-            ts=ts,
-            origin=session,
-            re=request.id,
-            ignored=session.ignored(request),
-        )
-    )
-    session.appended()
+    answer = None if request.id is None else _sent(session, request, room.name, ts)
+    services.journal.append(Entry(room.key, head, tail, session, answer))
+    session.in_flight += 1
 
 
 def whisper(services: Services, session: Session, request: requests.Whisper) -> None:
@@ -46,17 +38,19 @@ def whisper(services: Services, session: Session, request: requests.Whisper) -> 
     room = services.hub.converse(person, other)
     ts = session.connection.loop.stamp
     head, tail = composition.whisper(room, ts, person, other, request.text, request.cid)
-    services.journal.append(
-        Entry(
-            room=room,
-            name=room,
-            head=head,
-            tail=tail,
-            ts=ts,
-            origin=session,
-            re=request.id,
-            ignored=session.ignored(request),
-            people=(person.uid, other.uid),
-        )
-    )
-    session.appended()
+    answer = None if request.id is None else _sent(session, request, room, ts)
+    people = (person.uid, other.uid)
+    services.journal.append(Entry(room, head, tail, session, answer, people))
+    session.in_flight += 1
+
+
+def _room_of(session: Session, name: str) -> Room:
+    if name == EVERYONE:
+        raise Refused("permission.denied", "Only administrators speak to everyone.", field="room")
+    return session.room(name)
+
+
+def _sent(session: Session, request: Request, name: str, ts: str) -> Callable[[int], bytes]:
+    """Make the reply once the number is known."""
+    ignored = session.ignored(request)
+    return partial(composition.sent_ok, request.id, ignored, name, ts)

@@ -8,7 +8,7 @@ the journal has kept an entry. It raises Refused to refuse; then nothing may hav
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from chat_server.commands import history, messages, presence, rooms
 from chat_server.commands.results import Answer, Farewell, Later
@@ -16,7 +16,8 @@ from chat_server.commands.results import Answer, Farewell, Later
 Handle = Callable[..., Answer | Later | Farewell | None]
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Row:
     """`appends`: the handler appends to the journal, so it may follow others without waiting."""
 
     handle: Handle

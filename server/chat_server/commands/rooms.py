@@ -53,22 +53,25 @@ def topic(services: Services, session: Session, request: requests.Topic) -> Answ
     room = session.room(request.room)
     if request.topic is None:
         return partial(replies.TopicOk, room=room.name, topic=room.topic)
-    ts = session.connection.loop.stamp
-    head, tail = composition.topic(room.name, ts, session.known, request.topic)
-    entry = Entry(
-        room=room.key,
-        name=room.name,
-        head=head,
-        tail=tail,
-        ts=ts,
-        origin=session,
-        re=request.id,
-        ignored=session.ignored(request),
-        answer=partial(replies.TopicOk, room=room.name, topic=request.topic),
+    head, tail = composition.topic(
+        room.name, session.connection.loop.stamp, session.known, request.topic
     )
-    services.hub.set_topic(room, request.topic, entry)
-    session.appended()
+    answer = None
+    if request.id is not None:
+        ok = replies.TopicOk(
+            re=request.id,
+            ignored=session.ignored(request),
+            room=room.name,
+            topic=request.topic,
+        )
+        answer = partial(_changed, ok)
+    services.hub.set_topic(room, request.topic, Entry(room.key, head, tail, session, answer))
+    session.in_flight += 1
     return None
+
+
+def _changed(ok: replies.TopicOk, seq: int) -> bytes:
+    return ok.model_dump_json(exclude_none=True).encode()
 
 
 def list_rooms(services: Services, session: Session, request: requests.Rooms) -> Later:

@@ -26,44 +26,31 @@ class Entry:
 
     The body is `head`, the number, and `tail`: the handler has made both, so that a journal needs
     to know no message. `people` are the uids that get it where it is not for a room. `origin` is
-    the session that asked, `re` the id to answer, `ignored` the fields to name in the answer, and
-    `answer` makes a reply other than the usual; the journal carries these and never looks at them.
+    the session that asked and `answer(seq)` makes the reply, None where no reply is wanted; the
+    journal carries these two and never looks at them.
     """
 
-    __slots__ = ("answer", "head", "ignored", "name", "origin", "people", "re", "room", "tail", "ts")
+    __slots__ = ("answer", "head", "origin", "people", "room", "tail")
 
-    def __init__(  # noqa: PLR0913 - one plain record, made once per message
+    def __init__(
         self,
-        *,
         room: str,
-        name: str,
         head: str,
         tail: str,
-        ts: str,
         origin: Any,
-        re: str | None,
-        ignored: list[str] | None,
-        people: tuple[str, ...] | None = None,
-        answer: Callable[..., Any] | None = None,
+        answer: Callable[[int], bytes] | None,
+        people: tuple[str, ...] = (),
     ) -> None:
         self.room = room
-        self.name = name
         self.head = head
         self.tail = tail
-        self.ts = ts
         self.origin = origin
-        self.re = re
-        self.ignored = ignored
-        self.people = people
         self.answer = answer
+        self.people = people
 
 
-class Kept(NamedTuple):
-    """An entry with its number and the frame that everybody gets."""
-
-    entry: Entry
-    seq: int
-    frame: bytes
+Kept = tuple[Entry, int, bytes]
+"""An entry, its number, and the frame that everybody gets."""
 
 
 class Position(NamedTuple):

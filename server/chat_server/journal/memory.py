@@ -1,7 +1,7 @@
 """A journal in memory: nothing waits, nothing survives.
 
-Bounded twice: by entries a room, and by bytes in all, where the rooms that have been quiet longest
-give up their oldest entries first.
+Bounded twice: by entries a room, and by bytes in all, where the largest histories give up their
+oldest entries first.
 """
 
 from __future__ import annotations
@@ -15,20 +15,19 @@ from itertools import islice
 from chat_schema.framing import HEADER, encode_frame
 from chat_server.journal.base import Durability, Entry, Kept, Page, Position
 
-OVERHEAD = 60
-"""Bytes that one kept frame costs beyond its content, in CPython."""
-
-
 class _Room:
     """One room's entries: the newest is number `head`."""
 
-    __slots__ = ("epoch", "frames", "head", "touched")
+    __slots__ = ("epoch", "frames", "head")
 
     def __init__(self) -> None:
         self.epoch = secrets.token_hex(4)
         self.frames: deque[bytes] = deque()
         self.head = 0
-        self.touched = 0
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.frames))
 
     @property
     def position(self) -> Position:
@@ -45,7 +44,6 @@ class MemoryJournal:
         self._limit = kept
         self._budget = budget
         self._size = 0
-        self._writes = 0
         self._rooms: dict[str, _Room] = {}
         self._lock = threading.Lock()
         self._hand_on: Callable[[Kept], None] = _not_open
@@ -62,8 +60,13 @@ class MemoryJournal:
                 room = self._rooms[entry.room] = _Room()
             seq = room.head = room.head + 1
             frame = encode_frame(f"{entry.head}{seq}{entry.tail}".encode())
-            self._keep(room, frame)
-            self._hand_on(Kept(entry, seq, frame))
+            room.frames.append(frame)
+            self._size += len(frame)
+            if len(room.frames) > self._limit:
+                self._size -= len(room.frames.popleft())
+            if self._size > self._budget:
+                self._shrink()
+            self._hand_on((entry, seq, frame))
 
     def position(self, room: str) -> Position:
         """Where `room` stands."""
@@ -89,35 +92,23 @@ class MemoryJournal:
         with self._lock:
             found = self._rooms.pop(room, None)
             if found is not None:
-                self._size -= sum(map(_cost, found.frames))
+                self._size -= found.size
 
     def close(self) -> None:
         """Nothing is waiting."""
         self._hand_on = _not_open
 
-    def _keep(self, room: _Room, frame: bytes) -> None:
-        self._writes += 1
-        room.touched = self._writes
-        room.frames.append(frame)
-        self._size += len(frame) + OVERHEAD
-        if len(room.frames) > self._limit:
-            self._size -= _cost(room.frames.popleft())
-        if self._size > self._budget:
-            self._shrink()
-
     def _shrink(self) -> None:
-        """Free a tenth, from the rooms quiet longest; the newest entry of the busiest stays."""
-        for room in sorted(self._rooms.values(), key=lambda room: room.touched):
-            while room.frames and self._size > self._budget * 0.9:
-                self._size -= _cost(room.frames.popleft())
+        """Free a tenth of the budget: halve the largest histories, the oldest entries first."""
+        for room in sorted(self._rooms.values(), key=lambda room: room.size, reverse=True):
+            for _ in range((len(room.frames) + 1) // 2):
+                self._size -= len(room.frames.popleft())
+            if self._size <= self._budget * 0.9:
+                return
 
 
 def _not_open(_: Kept) -> None:
     raise RuntimeError("the journal is not open")
-
-
-def _cost(frame: bytes) -> int:
-    return len(frame) + OVERHEAD
 
 
 def _span(

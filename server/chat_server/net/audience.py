@@ -4,7 +4,7 @@ Rules:
 - Frames gather in order during a tick; at its end one joined object goes to every member.
 - An outbox that must have them earlier (a reply is due, or its member leaves) catches up alone.
   So each client sees one order: whatever was published first comes first.
-- `delivered` is the number of the last numbered frame published here; the hub keeps it.
+- `delivered` is the number of the last numbered frame published here; older ones are dropped.
 - Only the owning loop's thread may call anything here.
 """
 
@@ -54,6 +54,12 @@ class Audience:
         if not self._frames:
             self._dirty.append(self)
         self._frames.append(frame)
+
+    def deliver(self, seq: int, frame: bytes) -> None:
+        """Publish the numbered `frame`, unless a snapshot of the room had it already."""
+        if seq > self.delivered:
+            self.delivered = seq
+            self.publish(frame)
 
     def publish_to(self, outboxes: Iterable[Outbox], frame: bytes) -> None:
         """Put `frame` before these members only, after what is pending here."""

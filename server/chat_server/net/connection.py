@@ -5,7 +5,8 @@ Rules:
 - `handler.ended` is called exactly once, when the connection stops being OPEN, whatever the cause.
 - `close` flushes a farewell, half-closes, and lingers until the client has read it: closing at
   once with input unread would reset the connection and take the farewell with it.
-- While `paused`, nothing is read and nothing decoded; that client alone waits.
+- While `deaf`, nothing is read and nothing handed over: the handler paused it, so that this client
+  alone waits, or it is closing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from chat_schema import limits
-from chat_schema.framing import FrameDecoder, FrameTooLarge
+from chat_schema.framing import FrameDecoder
 from chat_server.net.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -106,8 +107,8 @@ class Connection:
 
     __slots__ = (
         "_decoder", "_due", "_ended_input", "_frame_since", "_interest", "_progress", "_socket",
-        "_soft_since", "_stall_since", "_terms", "_until", "_welcomed",
-        "address", "audiences", "handler", "heard", "loop", "outbox", "paused", "state",
+        "_soft_since", "_stall_since", "_terms", "_unheard", "_until", "_welcomed",
+        "address", "audiences", "deaf", "handler", "heard", "loop", "outbox", "state",
     )  # fmt: skip
 
     def __init__(
@@ -121,13 +122,14 @@ class Connection:
         self.address = address
         self.loop = loop
         self.state = State.OPEN
-        self.paused = False
+        self.deaf = False
         self.audiences: dict[str, Audience] = {}
         self.heard = loop.now
         self._socket = sock
         self._terms = terms
         self._decoder = FrameDecoder(limits.FRAME_BEFORE_WELCOME)
         self._welcomed = False
+        self._unheard: list[bytes] = []
         self._ended_input = False
         self._interest = 0
         self._until = loop.now + terms.hello
@@ -160,19 +162,21 @@ class Connection:
         self.outbox.put(frame)
 
     def pause(self) -> None:
-        """Stop reading and decoding until `resume`."""
-        self.paused = True
+        """Hand nothing over, and read nothing, until `resume`."""
+        self.deaf = True
         self._watch()
 
     def resume(self) -> None:
-        """Go on with what is already here, then with reading."""
-        self.paused = False
-        if self.state is State.OPEN:
-            self.handler.resumed()
-            if not self.paused:
-                self._process()
-            if self._ended_input and not self.paused and self.state is State.OPEN:
-                self.handler.input_over()
+        """Go on with what was held, then with what is here, then with reading."""
+        if self.state is not State.OPEN:
+            return
+        self.deaf = False
+        self.handler.resumed()
+        if not self.deaf:
+            bodies, self._unheard = self._unheard, []
+            self._hand_over(bodies)
+        if self._ended_input and not self.deaf:
+            self.handler.input_over()
         self._watch()
 
     def close(self, farewell: bytes, reason: str) -> None:
@@ -200,6 +204,8 @@ class Connection:
 
     def _leave_open(self, state: State, reason: str) -> None:
         self.state = state
+        self.deaf = True
+        self._unheard = []
         self.loop.leave_all(self)
         self.handler.ended(reason)
 
@@ -228,34 +234,32 @@ class Connection:
         elif self.state is State.OPEN:
             self.heard = self.loop.now
             self.loop.intake += len(data)
-            self._decoder.feed(data)
-            self._process()
+            self._hand_over(self._decoder.feed(data))
             if self.outbox.stuck:
                 self._watch()
 
-    def _process(self) -> None:
-        """Hand over whole frames until there is none, or the handler pauses or closes."""
+    def _hand_over(self, bodies: list[bytes]) -> None:
+        """Give bodies to the handler until it pauses or closes; then note where the stream is."""
         frame = self.handler.frame
-        handed = False
-        try:
-            for body in self._decoder.frames():
-                handed = True
+        for body in bodies:
+            if self.deaf:
+                self._unheard.append(body)
+            else:
                 frame(body)
-                if self.paused or self.state is not State.OPEN:
-                    break
-        except FrameTooLarge as error:
-            self.handler.fault(Fault.TOO_LARGE, str(error))
-            return
-        if not self._decoder.pending:
+        decoder = self._decoder
+        if not decoder.partial:
             self._frame_since = None
-        elif handed or self._frame_since is None:
+        elif bodies or self._frame_since is None:
             self._frame_since = self.loop.now
+        if decoder.too_large is not None and not self.deaf:
+            detail = f"{decoder.too_large} bytes announced, {decoder.limit} allowed"
+            self.handler.fault(Fault.TOO_LARGE, detail)
 
     def _input_over(self) -> None:
         self._ended_input = True
         if self.state is State.LINGERING:
             self.abort("closed")
-        elif self.state is State.OPEN and not self.paused:
+        elif not self.deaf:
             self.handler.input_over()
         else:
             self._watch()
@@ -312,7 +316,7 @@ class Connection:
             return Fault.FRAME_LATE
         if self.outbox.stuck and self._falls_behind(now):
             return Fault.SLOW
-        if not self.paused and now >= self.heard + terms.silence:
+        if not self.deaf and now >= self.heard + terms.silence:
             return Fault.SILENT
         return None
 
@@ -372,7 +376,7 @@ class Connection:
         """Whether reading has to wait; an open client over the soft limit reads first."""
         if self.state is not State.OPEN:
             return False
-        return self.paused or (
+        return self.deaf or (
             self.outbox.stuck and self.outbox.queued > self._terms.outbox_soft
         )
 

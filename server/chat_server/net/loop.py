@@ -42,6 +42,11 @@ class Clock:
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
 
+    def stamp(self) -> str:
+        """The date as events carry it: `2026-11-22T15:00:00.123Z`."""
+        date = datetime.fromtimestamp(self.wall(), UTC)
+        return f"{date:%Y-%m-%dT%H:%M:%S}.{date.microsecond // 1000:03}Z"
+
 
 class Ready(Protocol):
     """Anything a selector can watch here."""
@@ -56,6 +61,8 @@ class Ready(Protocol):
 class Loop:
     """Owns connections and audiences; everything but `post` and `stop` is for its own thread.
 
+    `now` and `stamp` are the time of the tick: on the monotonic clock, and as events carry it.
+
     `room_position` tells the newest number of a room, `departed` gets the address of each
     connection that is gone.
     """
@@ -68,6 +75,7 @@ class Loop:
     ) -> None:
         self.clock = clock
         self.now = clock.monotonic()
+        self.stamp = clock.stamp()
         self.intake = 0
         self.unsent: list[Outbox] = []
         self.connections: set[Connection] = set()
@@ -80,7 +88,6 @@ class Loop:
         self._dirty: list[Audience] = []
         self._timers: list[tuple[float, int, Callable[[float], None]]] = []
         self._timer_numbers = itertools.count()
-        self._stamp = ""
         self._sleeping = False
         self._stopped = False
         self._alarm = _Alarm()
@@ -101,14 +108,6 @@ class Loop:
 
     # For the loop's thread
 
-    @property
-    def stamp(self) -> str:
-        """The date of this tick, as `2026-11-22T15:00:00.123Z`."""
-        if not self._stamp:
-            date = datetime.fromtimestamp(self.clock.wall(), UTC)
-            self._stamp = f"{date:%Y-%m-%dT%H:%M:%S}.{date.microsecond // 1000:03}Z"
-        return self._stamp
-
     def run(self) -> None:
         """Tick until stopped, then close what is left."""
         while not self._stopped:
@@ -123,9 +122,9 @@ class Loop:
         self._sleeping = True
         events = self._selector.select(self._patience())
         self._sleeping = False
-        self._stamp = ""
-        self.intake = 0
         self.now = self.clock.monotonic()
+        self.stamp = self.clock.stamp()
+        self.intake = 0
         for key, mask in events:
             key.data(mask)
             if self.intake >= INTAKE:
