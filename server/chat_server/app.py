@@ -25,7 +25,7 @@ from chat_server.hub import Hub
 from chat_server.journal.memory import MemoryJournal
 from chat_server.net.connection import Connection, Terms
 from chat_server.net.listener import Listener, listen
-from chat_server.net.loop import Clock, Loop
+from chat_server.net.loop import Clock, Item, Loop
 from chat_server.services import Services
 from chat_server.telemetry import Telemetry
 from chat_server.workers import Workers
@@ -100,17 +100,17 @@ class ChatServer:
         self._workers.start()
         for thread in self._threads:
             thread.start()
-        self._loops[0].post(lambda loop, _: self._listener.open(), None)
-        self._loops[0].post(lambda loop, _: self._tidy(loop.now), None)
+        self._loops[0].post((lambda loop, _: self._listener.open(),))
+        self._loops[0].post((lambda loop, _: self._tidy(loop.now),))
 
     def stop(self, seconds: float = DRAIN) -> None:
         """Stop accepting, tell everyone, let them take what is theirs, and end."""
         if self._stopping:
             return
         self._stopping = True
-        self._loops[0].post(lambda loop, _: self._listener.close(), None)
+        self._loops[0].post((lambda loop, _: self._listener.close(),))
         for loop in self._loops:
-            loop.post(_dismiss, None)
+            loop.post((_dismiss,))
         with self._door:
             self._door.wait_for(lambda: self._clients == 0, seconds)
         self._workers.stop()
@@ -137,10 +137,10 @@ class ChatServer:
             self.telemetry.count(f"refused.{refused.code}")
             _turn_away(sock, refused)
             return
-        next(self._turn).post(self._seat, (sock, address))
+        next(self._turn).post((self._seat, sock, address))
 
-    def _seat(self, loop: Loop, newcomer: tuple[socket, str]) -> None:
-        sock, address = newcomer
+    def _seat(self, loop: Loop, item: tuple[Any, socket, str]) -> None:
+        _, sock, address = item
         loop.adopt(Connection(sock, address, loop, self._terms, self._attend))
 
     def _attend(self, connection: Connection) -> Session:
@@ -176,7 +176,7 @@ class ChatServer:
         )
 
 
-def _dismiss(loop: Loop, _: None) -> None:
+def _dismiss(loop: Loop, _: Item) -> None:
     refused = Refused("server.shutdown", "The server is stopping; come back in a moment.")
     frames = farewell(refused, error=False, after=RECONNECT_AFTER)
     for connection in list(loop.connections):

@@ -73,8 +73,7 @@ def _open(settings: Any, no_limits: bool) -> ChatServer:
 def _serve(server: ChatServer, stop: threading.Event) -> int:
     """Serve until `stop`; return the exit code."""
     with server:
-        gc.collect()
-        gc.freeze()  # what exists now lives as long as the server: never look at it again
+        _calm_collector()
         host, port = server.address
         _say(f"chat-server {version('typed-chat')} listening on {host}:{port}")
         if server.settings.server.data != ":memory:":
@@ -85,6 +84,13 @@ def _serve(server: ChatServer, stop: threading.Event) -> int:
                 _say("a loop thread has died; see the log above")
                 return EX_SOFTWARE
     return 0
+
+
+def _calm_collector() -> None:
+    """Look for cycles seldom: a message makes none, and what exists now lives with the server."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 def _obey_signals(stop: threading.Event) -> None:

@@ -18,7 +18,8 @@ from chat_server.domain.people import Person
 
 def broadcast(room: str, ts: str, person: Person, text: str, cid: str | None) -> tuple[str, str]:
     """events.Broadcast as what stands before and after the number."""
-    tail = f',"ts":"{ts}","user":{person.as_json},"text":{quote(text)}{_cid(cid)}}}'
+    end = "}" if cid is None else f',"cid":{quote(cid)}}}'
+    tail = f',"ts":"{ts}","user":{person.as_json},"text":{quote(text)}{end}'
     return f'{{"type":"broadcast","room":"{room}","seq":', tail
 
 
@@ -26,8 +27,9 @@ def whisper(
     room: str, ts: str, person: Person, to: Person, text: str, cid: str | None
 ) -> tuple[str, str]:
     """events.Whisper as what stands before and after the number."""
+    end = "}" if cid is None else f',"cid":{quote(cid)}}}'
     users = f'"user":{person.as_json},"to":{to.as_json}'
-    tail = f',"ts":"{ts}",{users},"text":{quote(text)}{_cid(cid)}}}'
+    tail = f',"ts":"{ts}",{users},"text":{quote(text)}{end}'
     return f'{{"type":"whisper","room":"{room}","seq":', tail
 
 
@@ -95,7 +97,3 @@ def _ok(re: str, ignored: list[str] | None) -> str:
     if ignored is None:
         return f'{{"type":"ok","re":{quote(re)}'
     return f'{{"type":"ok","re":{quote(re)},"ignored":{to_json(ignored).decode()}'
-
-
-def _cid(cid: str | None) -> str:
-    return "" if cid is None else f',"cid":{quote(cid)}'

@@ -188,7 +188,7 @@ class Session:
         loop = self.connection.loop
         try:
             self._services.workers.submit(
-                job, lambda answer, error: loop.post(self._finish, (request, answer, error))
+                job, lambda answer, error: loop.post((self._finish, request, answer, error))
             )
         except Refused as refused:
             self._refuse(request, refused)
@@ -196,10 +196,10 @@ class Session:
             self.connection.pause()
 
     def _finish(
-        self, _: Any, outcome: tuple[Request, Answer | None, BaseException | None]
+        self, _: Any, item: tuple[Any, Request, Answer | None, BaseException | None]
     ) -> None:
         """Answer what a worker has done; on the loop again."""
-        request, answer, error = outcome
+        _, request, answer, error = item
         if self.connection.state is State.OPEN:
             try:
                 if error is not None:

@@ -13,7 +13,7 @@ import secrets
 import threading
 from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chat_schema import limits
 from chat_schema.errors import Refused
@@ -23,7 +23,7 @@ from chat_schema.names import EVERYONE, conversation_of, same_name
 from chat_server import composition
 from chat_server.domain.people import People, Person
 from chat_server.domain.rooms import Room, Rooms
-from chat_server.journal.base import Entry, Journal, Kept, Position
+from chat_server.journal.base import Entry, Journal, Position
 
 if TYPE_CHECKING:
     from chat_server.dispatch import Session
@@ -88,8 +88,9 @@ class Hub:
             old = self._people.rename(person, nick)
             event = Nick(user=person.user, old=old, ts=session.connection.loop.stamp)
             frame = encode_frame(event.model_dump_json(exclude_none=True).encode())
+            item = (self._announce_once, tuple(session.rooms), session, frame)
             for loop in self._loops:
-                loop.post(self._announce_once, (tuple(session.rooms), session, frame))
+                loop.post(item)
 
     def online(self, nick: str) -> Person:
         """The person online under `nick`; raise Refused where there is none."""
@@ -178,17 +179,18 @@ class Hub:
     # Delivery
 
     def _post(self, key: str, body: bytes) -> None:
-        frame = encode_frame(body)
+        item = (self._announce, key, encode_frame(body))
         for loop in self._loops:
-            loop.post(self._announce, (key, frame))
+            loop.post(item)
 
-    def _hand_on(self, kept: Kept) -> None:
+    def _hand_on(self, entry: Entry, seq: int, frame: bytes) -> None:
+        item = (self._deliver, entry, seq, frame)
         for loop in self._loops:
-            loop.post(self._deliver, kept)
+            loop.post(item)
 
-    def _deliver(self, loop: Loop, kept: Kept) -> None:
+    def _deliver(self, loop: Loop, item: tuple[Any, Entry, int, bytes]) -> None:
         """Put a numbered event before its people on this loop, then answer who asked for it."""
-        entry, seq, frame = kept
+        _, entry, seq, frame = item
         if entry.people:
             self._deliver_to_people(loop, entry.people, frame)
         elif (audience := loop.audiences.get(entry.room)) is not None:
@@ -203,16 +205,16 @@ class Hub:
                     session.connection.send(frame)
 
     @staticmethod
-    def _announce(loop: Loop, what: tuple[str, bytes]) -> None:
-        key, frame = what
+    def _announce(loop: Loop, item: tuple[Any, str, bytes]) -> None:
+        _, key, frame = item
         audience = loop.audiences.get(key)
         if audience is not None:
             audience.publish(frame)
 
     @staticmethod
-    def _announce_once(loop: Loop, what: tuple[tuple[str, ...], Session, bytes]) -> None:
+    def _announce_once(loop: Loop, item: tuple[Any, tuple[str, ...], Session, bytes]) -> None:
         """Reach everyone in any of the rooms once, and the person even in none."""
-        keys, session, frame = what
+        _, keys, session, frame = item
         reached: set[Outbox] = set()
         for key in keys:
             audience = loop.audiences.get(key)

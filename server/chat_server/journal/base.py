@@ -49,8 +49,8 @@ class Entry:
         self.people = people
 
 
-Kept = tuple[Entry, int, bytes]
-"""An entry, its number, and the frame that everybody gets."""
+HandOn = Callable[[Entry, int, bytes], None]
+"""Gets each kept entry with its number and the frame that everybody gets."""
 
 
 class Position(NamedTuple):
@@ -75,7 +75,7 @@ class Journal(Protocol):
     durability: Durability
     kept: int | None
 
-    def open(self, hand_on: Callable[[Kept], None]) -> None:
+    def open(self, hand_on: HandOn) -> None:
         """Begin; `hand_on` gets each entry when it is kept."""
 
     def append(self, entry: Entry) -> None:

@@ -1,7 +1,7 @@
 """A journal in memory: nothing waits, nothing survives.
 
 Bounded twice: by entries a room, and by bytes in all, where the largest histories give up their
-oldest entries first.
+oldest entries first. Bytes are tallied now and then, not for every entry.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import islice
 
-from chat_schema.framing import HEADER, encode_frame
-from chat_server.journal.base import Durability, Entry, Kept, Page, Position
+from chat_schema.framing import HEADER
+from chat_server.journal.base import Durability, Entry, HandOn, Page, Position
 
 class _Room:
     """One room's entries: the newest is number `head`."""
 
     __slots__ = ("epoch", "frames", "head")
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
         self.epoch = secrets.token_hex(4)
-        self.frames: deque[bytes] = deque()
+        self.frames: deque[bytes] = deque(maxlen=limit)
         self.head = 0
 
     @property
@@ -43,45 +43,41 @@ class MemoryJournal:
         self.kept: int | None = kept
         self._limit = kept
         self._budget = budget
-        self._size = 0
+        self._until_tally = budget
         self._rooms: dict[str, _Room] = {}
         self._lock = threading.Lock()
-        self._hand_on: Callable[[Kept], None] = _not_open
+        self._hand_on: HandOn = _not_open
 
-    def open(self, hand_on: Callable[[Kept], None]) -> None:
+    def open(self, hand_on: HandOn) -> None:
         """Begin; `hand_on` is called inside `append`, under the lock that numbers."""
         self._hand_on = hand_on
 
     def append(self, entry: Entry) -> None:
         """Number, keep and hand on at once."""
         with self._lock:
-            room = self._rooms.get(entry.room)
-            if room is None:
-                room = self._rooms[entry.room] = _Room()
+            room = self._rooms.get(entry.room) or self._open_room(entry.room)
             seq = room.head = room.head + 1
-            frame = encode_frame(f"{entry.head}{seq}{entry.tail}".encode())
+            body = f"{entry.head}{seq}{entry.tail}".encode()
+            size = len(body)
+            if size > self._until_tally:
+                self._tally()
+            self._until_tally -= size
+            frame = size.to_bytes(HEADER, "big") + body
             room.frames.append(frame)
-            self._size += len(frame)
-            if len(room.frames) > self._limit:
-                self._size -= len(room.frames.popleft())
-            if self._size > self._budget:
-                self._shrink()
-            self._hand_on((entry, seq, frame))
+            self._hand_on(entry, seq, frame)
 
     def position(self, room: str) -> Position:
         """Where `room` stands."""
         with self._lock:
-            found = self._rooms.get(room)
-            if found is None:
-                found = self._rooms[room] = _Room()  # its epoch must be the one it will have
-            return found.position
+            # made here if need be: the epoch must be the one that the room will have
+            return (self._rooms.get(room) or self._open_room(room)).position
 
     def read(
         self, room: str, *, after: int | None, before: int | None, limit: int, size: int
     ) -> Page:
         """Read a page; see Journal."""
         with self._lock:
-            found = self._rooms.get(room) or _Room()
+            found = self._rooms.get(room) or _Room(self._limit)
             position = found.position
             first, end = _span(position, after, before, limit)
             frames = list(islice(found.frames, first - position.oldest, end - position.oldest))
@@ -90,24 +86,28 @@ class MemoryJournal:
     def forget(self, room: str) -> None:
         """Drop the room."""
         with self._lock:
-            found = self._rooms.pop(room, None)
-            if found is not None:
-                self._size -= found.size
+            self._rooms.pop(room, None)
 
     def close(self) -> None:
         """Nothing is waiting."""
         self._hand_on = _not_open
 
-    def _shrink(self) -> None:
-        """Free a tenth of the budget: halve the largest histories, the oldest entries first."""
+    def _open_room(self, name: str) -> _Room:
+        room = self._rooms[name] = _Room(self._limit)
+        return room
+
+    def _tally(self) -> None:
+        """Halve the largest histories until a tenth of the budget is free again."""
+        size = sum(room.size for room in self._rooms.values())
         for room in sorted(self._rooms.values(), key=lambda room: room.size, reverse=True):
+            if size <= self._budget * 0.9:
+                break
             for _ in range((len(room.frames) + 1) // 2):
-                self._size -= len(room.frames.popleft())
-            if self._size <= self._budget * 0.9:
-                return
+                size -= len(room.frames.popleft())
+        self._until_tally = self._budget - size
 
 
-def _not_open(_: Kept) -> None:
+def _not_open(entry: Entry, seq: int, frame: bytes) -> None:
     raise RuntimeError("the journal is not open")
 
 

@@ -31,6 +31,9 @@ from chat_server.net.outbox import Outbox
 
 log = logging.getLogger(__name__)
 
+Item = tuple[Any, ...]
+"""Something posted: an action and what it needs."""
+
 INTAKE = 512 * 1024
 """Bytes read before what they caused is sent: bounds what one tick can pile up for a client."""
 
@@ -83,7 +86,7 @@ class Loop:
         self._room_position = room_position
         self._departed = departed
         self._selector = selectors.DefaultSelector()
-        self._inbox: deque[tuple[Callable[[Loop, Any], None], Any]] = deque()
+        self._inbox: deque[Item] = deque()
         self._resumed: list[Connection] = []
         self._dirty: list[Audience] = []
         self._timers: list[tuple[float, int, Callable[[float], None]]] = []
@@ -95,16 +98,19 @@ class Loop:
 
     # For every thread
 
-    def post(self, action: Callable[[Loop, Any], None], argument: Any) -> None:
-        """Have `action(loop, argument)` called on the loop's thread, in the order of posting."""
-        self._inbox.append((action, argument))
+    def post(self, item: Item) -> None:
+        """Have `item[0](loop, item)` called on the loop's thread, in the order of posting.
+
+        The item is one tuple, the action and what it needs: one allocation serves every loop.
+        """
+        self._inbox.append(item)
         if self._sleeping:
             self._sleeping = False
             self._alarm.ring()
 
     def stop(self) -> None:
         """Let `run` return after the current tick."""
-        self.post(_stop, None)
+        self.post((_stop,))
 
     # For the loop's thread
 
@@ -140,8 +146,8 @@ class Loop:
         """Take what was posted: afterwards everything handed on so far is before its audience."""
         inbox = self._inbox
         while inbox:
-            action, argument = inbox.popleft()
-            action(self, argument)
+            item = inbox.popleft()
+            item[0](self, item)
 
     def watch(self, ready: Ready, before: int, wanted: int) -> None:
         """Change what the selector reports for `ready` from the mask `before` to `wanted`."""
@@ -239,7 +245,7 @@ class Loop:
         self._alarm.close()
 
 
-def _stop(loop: Loop, _: None) -> None:
+def _stop(loop: Loop, _: Item) -> None:
     loop._stopped = True
 
 

@@ -37,7 +37,7 @@ class Outbox:
     """What waits for one client. `queued` counts its bytes, exactly so while `stuck`."""
 
     __slots__ = (
-        "_chunks", "_owner", "_socket", "_unsent", "hard_limit", "progress", "queued", "stuck",
+        "_chunks", "_owner", "_send", "_unsent", "hard_limit", "progress", "queued", "stuck",
     )  # fmt: skip
 
     def __init__(
@@ -49,7 +49,7 @@ class Outbox:
         self.progress = 0
         self._chunks: list[bytes | memoryview] = []
         self._owner = owner
-        self._socket = sock
+        self._send = sock.send
         self._unsent = unsent
 
     @property
@@ -69,18 +69,19 @@ class Outbox:
 
     def flush(self) -> None:
         """Send what waits, as much as the kernel takes in one call."""
-        if not self._chunks:
+        chunks = self._chunks
+        if not chunks:
             return
-        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks[:JOINED])
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks[:JOINED])
         try:
-            sent = self._socket.send(data)
+            sent = self._send(data)
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError:
             self._owner.broken()
             return
-        if sent == len(data) and len(self._chunks) <= JOINED:
-            self._chunks.clear()
+        if sent == len(data) and len(chunks) <= JOINED:
+            chunks.clear()
             if self.stuck:
                 self._unstick()
         else:
