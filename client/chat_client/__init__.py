@@ -1,0 +1,31 @@
+"""The chat client: `chat-client` on a command line, `Client` in a program.
+
+with Client(nick="robin") as client:
+    client.join("lobby")
+    client.say("lobby", "Hello, everybody.")
+    for event in client.events():
+        ...
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chat_client.client import Client
+    from chat_client.transport import Disconnected
+
+__all__ = ["Client", "Disconnected"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the library when it is asked for, so that `chat-client --help` answers at once."""
+    if name == "Client":
+        from chat_client.client import Client
+
+        return Client
+    if name == "Disconnected":
+        from chat_client.transport import Disconnected
+
+        return Disconnected
+    raise AttributeError(name)

@@ -143,8 +143,12 @@ _adapter = TypeAdapter[AnyEvent](Annotated[AnyEvent, Field(discriminator="type")
 
 def read_event(body: bytes) -> AnyEvent | Unknown:
     """Return the event in `body`; raise pydantic's ValidationError where it is none."""
-    value: Any = from_json(body)
-    if isinstance(value, dict) and isinstance(value.get("type"), str):
-        if value["type"] not in EVENTS:
-            return Unknown.model_validate(value)
+    return event_of(from_json(body))
+
+
+def event_of(value: Any) -> AnyEvent | Unknown:
+    """Return the event that a decoded object is, as a page of history holds them."""
+    type_ = value.get("type") if isinstance(value, dict) else None
+    if isinstance(type_, str) and type_ not in EVENTS:
+        return Unknown.model_validate(value)
     return _adapter.validate_python(value)

@@ -51,7 +51,7 @@ class FrameDecoder:
         return self._cut(data) if self.too_large is None else []
 
     def _cut(self, data: bytes) -> list[bytes]:
-        bodies = []
+        bodies: list[bytes] = []
         start = 0
         available = len(data)
         while (begin := start + HEADER) <= available:

@@ -37,9 +37,7 @@ RequestId = Annotated[str, StringConstraints(min_length=1, max_length=limits.ID_
 ClientMessageId = Annotated[str, StringConstraints(min_length=1, max_length=limits.ID_CHARACTERS)]
 Text = Annotated[
     str,
-    StringConstraints(
-        min_length=1, max_length=limits.TEXT_CHARACTERS, pattern=rf"^[^{CONTROL}]*$"
-    ),
+    StringConstraints(min_length=1, max_length=limits.TEXT_CHARACTERS, pattern=rf"^[^{CONTROL}]*$"),
 ]
 Topic = Annotated[
     str, StringConstraints(max_length=limits.TOPIC_CHARACTERS, pattern=rf"^[^{CONTROL}\t\n]*$")

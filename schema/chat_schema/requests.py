@@ -24,6 +24,7 @@ class Request(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="allow")
 
+    type: str
     id: names.RequestId | None = None
 
 
@@ -159,7 +160,7 @@ def read_request(body: bytes) -> AnyRequest:
     field types do not already exclude, so only they are searched for depth and odd numbers.
     """
     try:
-        request = _validate(body)
+        request: AnyRequest = _validate(body)
     except ValidationError as error:
         raise _refusal(body, error) from None
     if request.__pydantic_extra__:
@@ -181,7 +182,13 @@ def _refusal(body: bytes, error: ValidationError) -> Refused:
             )
         case "model_attributes_type" | "model_type" | "dict_type":
             return Refused("frame.invalid", "The frame holds JSON, but not an object.")
-    return _field_refusal(detail, _id_of(body))
+    return _field_refusal(detail, detail["loc"][1:], _id_of(body))
+
+
+def refusal_of(error: ValidationError) -> Refused:
+    """What the server would say to the request model that could not be made, without asking it."""
+    detail = error.errors(include_url=False, include_context=True, include_input=True)[0]
+    return _field_refusal(detail, detail["loc"], None)
 
 
 def _id_of(body: bytes) -> str | None:
@@ -203,9 +210,9 @@ _CODES = {
 }
 
 
-def _field_refusal(detail: ErrorDetails, re: str | None) -> Refused:
+def _field_refusal(detail: ErrorDetails, place: tuple[int | str, ...], re: str | None) -> Refused:
     """Name the field and the rule, never the value."""
-    field = ".".join(str(part) for part in detail["loc"][1:])
+    field = ".".join(str(part) for part in place)
     if detail["type"] == "missing" or detail["input"] is None:
         return Refused("field.missing", f"The field {field} is required.", field=field, re=re)
     code = _CODES.get((field, detail["type"]), "field.invalid")
@@ -237,6 +244,8 @@ def _explain(code: str, field: str, rule: str) -> str:
             return f"The {field} holds a control character; only tab and newline may be in a text."
         case "message.empty":
             return "A message needs at least one character."
+        case "message.too_long":
+            return f"The {field} is too long; nothing of it was sent."
     return f"The field {field} is not as it should be: {rule}."
 
 

@@ -117,9 +117,7 @@ class Session:
     def slow(self) -> None:
         """Warn: the client can still catch up."""
         message = "You read more slowly than messages come; catch up or be disconnected."
-        self._send_model(
-            Notice(code="client.slow", message=message, ts=self.connection.loop.stamp)
-        )
+        self._send_model(Notice(code="client.slow", message=message, ts=self.connection.loop.stamp))
 
     def resumed(self) -> None:
         """Do the request that waited for earlier ones."""

@@ -32,12 +32,15 @@ if TYPE_CHECKING:
 
 
 class Snapshot(NamedTuple):
-    """A room as it was at number `seq`; `members` are JSON objects, at most MEMBERS_IN_JOIN."""
+    """A room as it was at number `seq`, with `size` members.
+
+    `members` are the first of them as JSON objects, at most MEMBERS_IN_JOIN.
+    """
 
     room: Room
     topic: str
     members: list[str]
-    count: int
+    size: int
     seq: int
     position: Position
 
@@ -128,16 +131,14 @@ class Hub:
                 if self._rooms.enter(room, person):
                     self._post(key, composition.join(room.name, connection.loop.stamp, person))
                 members = [member.as_json for member in islice(room.members.values(), _CAP)]
-                topic, count = room.topic, len(room.members)
+                topic, size = room.topic, len(room.members)
         except Refused:
             connection.loop.leave(connection, key)
             raise
         session.rooms[key] = room
         if evicted is not None:
             self._journal.forget(evicted)
-        return Snapshot(
-            room, topic, members, count, audience.delivered, self._journal.position(key)
-        )
+        return Snapshot(room, topic, members, size, audience.delivered, self._journal.position(key))
 
     def leave(self, session: Session, room: Room) -> None:
         """Take the person out of the room and tell it, them included."""
@@ -227,10 +228,10 @@ class Hub:
     def _drop_if_void(self, room: Room) -> None:
         """Let a room go that has neither members nor history."""
         with self._lock:
-            if not room.members and self._rooms.find(room.key) is room:
-                if self._journal.position(room.key).head == 0:
-                    self._rooms.drop(room)
-                    self._journal.forget(room.key)
+            exists = self._rooms.find(room.key) is room
+            if exists and not room.members and self._journal.position(room.key).head == 0:
+                self._rooms.drop(room)
+                self._journal.forget(room.key)
 
 
 _CAP = limits.MEMBERS_IN_JOIN

@@ -35,7 +35,7 @@ def join(services: Services, session: Session, request: requests.Join) -> Answer
         seq=snapshot.seq,
         topic=snapshot.topic,
         members=snapshot.members,
-        count=snapshot.count,
+        count=snapshot.size,
         oldest=snapshot.position.oldest,
         kept=services.journal.kept,
     )

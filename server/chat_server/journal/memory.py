@@ -15,6 +15,7 @@ from itertools import islice
 from chat_schema.framing import HEADER
 from chat_server.journal.base import Durability, Entry, HandOn, Page, Position
 
+
 class _Room:
     """One room's entries: the newest is number `head`."""
 
@@ -111,9 +112,7 @@ def _not_open(entry: Entry, seq: int, frame: bytes) -> None:
     raise RuntimeError("the journal is not open")
 
 
-def _span(
-    position: Position, after: int | None, before: int | None, limit: int
-) -> tuple[int, int]:
+def _span(position: Position, after: int | None, before: int | None, limit: int) -> tuple[int, int]:
     """The numbers of a page as a half-open range within what there is."""
     if after is not None:
         first = max(after + 1, position.oldest)

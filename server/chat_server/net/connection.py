@@ -217,7 +217,7 @@ class Connection:
             return  # by another client's doing, earlier in this tick
         if mask & selectors.EVENT_READ:
             self._read()
-        if mask & selectors.EVENT_WRITE and self.state is not State.CLOSED:
+        if mask & selectors.EVENT_WRITE:
             self.outbox.flush()
             self._watch()
 
@@ -328,7 +328,8 @@ class Connection:
         elif self._soft_since is None:
             self._soft_since = now
             self.handler.slow()
-        over_soft = self._soft_since is not None and now >= self._soft_since + self._terms.soft_grace
+        since = self._soft_since
+        over_soft = since is not None and now >= since + self._terms.soft_grace
         return over_soft or now >= self._stall_since + self._terms.stall
 
     def _next_check(self, now: float) -> float:
@@ -376,9 +377,7 @@ class Connection:
         """Whether reading has to wait; an open client over the soft limit reads first."""
         if self.state is not State.OPEN:
             return False
-        return self.deaf or (
-            self.outbox.stuck and self.outbox.queued > self._terms.outbox_soft
-        )
+        return self.deaf or (self.outbox.stuck and self.outbox.queued > self._terms.outbox_soft)
 
     def _half_close(self) -> None:
         if self._ended_input:

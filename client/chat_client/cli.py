@@ -1,0 +1,34 @@
+"""The command `chat-client`: reads options and opens the line view.
+
+Exit codes: 0 done · 1 something was refused · 2 usage · 69 no server · 75 try later · 76 the server
+speaks something else · 77 the nick was refused · 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+
+import click
+
+from chat_schema import DEFAULT_PORT
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.option("--nick", help="Your name; a guest's when left out.")
+@click.option("--host", default="127.0.0.1", help="Where the server is.")
+@click.option("--port", default=DEFAULT_PORT, type=click.IntRange(1, 65535), help="Its port.")
+@click.version_option(version("typed-chat"), prog_name="chat-client")
+def main(nick: str | None, host: str, port: int) -> None:
+    """Chat on a server.
+
+    On a terminal, type and read; /help lists the commands. Otherwise each line of standard input
+    is sent, and the end of the input ends the chat.
+    """
+    from chat_client.ui.plain import Plain
+
+    interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    try:
+        sys.exit(Plain(host, port, nick, interactive=interactive).run())
+    except KeyboardInterrupt:
+        sys.exit(130)

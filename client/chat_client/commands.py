@@ -1,0 +1,201 @@
+"""The commands a user types: one registry that reads lines, makes requests, and writes /help.
+
+A line that begins with `/` is a command, in any case; `//` begins a text with one slash; anything
+else is said in the current room. An unknown command is never sent as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from pydantic import ValidationError
+
+from chat_client.client import new_cid
+from chat_client.place import LOBBY, Place
+from chat_schema import requests
+from chat_schema.names import EVERYONE
+
+SHOWN_HISTORY = 20
+"""Messages that /history shows unless told: a screen of them."""
+
+
+class UsageError(Exception):
+    """A line that cannot be done as it was typed; the message says what would be right."""
+
+
+@dataclass(frozen=True)
+class Help:
+    """Lines to show instead of something to ask."""
+
+    lines: list[str]
+
+
+Action = requests.Request | Help
+Make = Callable[[Place, str], Action]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: `make` turns where the user is and what follows the name into an action."""
+
+    name: str
+    arguments: str
+    help: str
+    example: str
+    make: Make
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def usage(self) -> str:
+        """How it is typed."""
+        return f"/{self.name} {self.arguments}".rstrip()
+
+
+def interpret(line: str, place: Place) -> Action | None:
+    """Turn a line into what it asks for, None where it is empty; raise UsageError."""
+    if not line.strip():
+        return None
+    if line.startswith("/") and not line.startswith("//"):
+        name, _, rest = line[1:].partition(" ")
+        return _make(_find(name), place, rest.strip())
+    text = line[1:] if line.startswith("//") else line
+    return _checked(lambda: _say(place, text), "Type a message, or /help")
+
+
+def _make(command: Command, place: Place, rest: str) -> Action:
+    if not rest and command.arguments and not command.arguments.startswith("["):
+        raise UsageError(f"Usage: {command.usage}   for example: {command.example}")
+    return _checked(lambda: command.make(place, rest), f"Usage: {command.usage}")
+
+
+def _checked(make: Callable[[], Action], usage: str) -> Action:
+    """Say what the models refuse before it is sent."""
+    try:
+        return make()
+    except ValidationError as error:
+        refused = requests.refusal_of(error)
+        size = f" ({refused.size} of {refused.limit} characters)" if refused.limit else ""
+        raise UsageError(f"{refused.message}{size} {usage}") from None
+
+
+def _find(name: str) -> Command:
+    command = BY_NAME.get(name.lower())
+    if command is None:
+        close = get_close_matches(name.lower(), BY_NAME, 1)
+        hint = f"Did you mean /{close[0]}?" if close else "/help lists them all."
+        raise UsageError(f"There is no command /{name}. {hint}")
+    return command
+
+
+def _here(place: Place) -> str:
+    if place.room is None:
+        raise UsageError("You are in no room. Enter one: /join ROOM")
+    return place.room
+
+
+def _room(name: str) -> str:
+    return name.removeprefix("#")
+
+
+def _say(place: Place, text: str) -> Action:
+    return requests.Broadcast(room=_here(place), text=text, cid=new_cid())
+
+
+def _me(place: Place, rest: str) -> Action:
+    return _say(place, f"/me {rest}")
+
+
+def _nick(place: Place, rest: str) -> Action:
+    return requests.Nick(nick=rest)
+
+
+def _join(place: Place, rest: str) -> Action:
+    return requests.Join(room=_room(rest))
+
+
+def _leave(place: Place, rest: str) -> Action:
+    room = _room(rest) or _here(place)
+    if room.lower() == LOBBY and len(place.rooms) == 1:
+        raise UsageError("The lobby is the last room you are in. Join another first, or /quit.")
+    return requests.Leave(room=room)
+
+
+def _rooms(place: Place, rest: str) -> Action:
+    return requests.Rooms()
+
+
+def _users(place: Place, rest: str) -> Action:
+    if rest == EVERYONE or (not rest and place.room is None):
+        return requests.Users()
+    return requests.Users(room=_room(rest) or place.room)
+
+
+def _whisper(place: Place, rest: str) -> Action:
+    nick, _, text = rest.partition(" ")
+    if not text.strip():
+        raise UsageError("Whisper what? Usage: /whisper NICK TEXT")
+    return requests.Whisper(to=nick, text=text.strip(), cid=new_cid())
+
+
+def _reply(place: Place, rest: str) -> Action:
+    if place.last_whisperer is None:
+        raise UsageError("Nobody has whispered to you yet.")
+    return requests.Whisper(to=place.last_whisperer, text=rest, cid=new_cid())
+
+
+def _topic(place: Place, rest: str) -> Action:
+    if rest == "-":
+        return requests.Topic(room=_here(place), topic="")
+    return requests.Topic(room=_here(place), topic=rest or None)
+
+
+def _history(place: Place, rest: str) -> Action:
+    if rest and not rest.isdecimal():
+        raise UsageError(f"How many messages? Usage: {BY_NAME['history'].usage}")
+    return requests.History(room=_here(place), limit=int(rest or SHOWN_HISTORY))
+
+
+def _quit(place: Place, rest: str) -> Action:
+    return requests.Quit()
+
+
+def _help(place: Place, rest: str) -> Action:
+    if rest:
+        command = _find(rest.removeprefix("/"))
+        also = "".join(f" /{alias}" for alias in command.aliases)
+        lines = [f"-- {command.usage}", f"   {command.help}", f"   For example: {command.example}"]
+        return Help(lines + ([f"   Also:{also}"] if also else []))
+    width = max(len(command.usage) for command in COMMANDS)
+    lines = [f"   {command.usage:{width}}  {command.help}" for command in COMMANDS]
+    return Help(["-- commands (anything else is said in the room you are in)", *lines])
+
+
+COMMANDS = (
+    Command("nick", "NAME", "Take another nick.", "/nick alice", _nick),
+    Command("join", "ROOM", "Enter a room; it becomes the one you talk in.", "/join dev", _join),
+    Command(
+        "leave", "[ROOM]", "Leave a room; from the last one, to the lobby.", "/leave dev", _leave,
+        ("part",),
+    ),
+    Command("rooms", "", "List the rooms.", "/rooms", _rooms, ("list",)),
+    Command(
+        "users", "[ROOM|*]", "List who is in the room, or everyone online.", "/users *", _users,
+        ("names", "who"),
+    ),
+    Command(
+        "whisper", "NICK TEXT", "Say something to one person.", "/whisper bob psst", _whisper,
+        ("w", "m", "msg"),
+    ),
+    Command("r", "TEXT", "Answer whoever whispered to you last.", "/r yes", _reply, ("reply",)),
+    Command("me", "TEXT", "Say what you do.", "/me waves", _me),
+    Command("topic", "[TEXT|-]", "Show, set or clear the topic.", "/topic release day", _topic),
+    Command("history", "[COUNT]", "Show what was said before.", "/history 50", _history),
+    Command("help", "[COMMAND]", "Show this, or more about one command.", "/help join", _help),
+    Command("quit", "", "Leave the chat.", "/quit", _quit, ("exit",)),
+)  # fmt: skip
+"""Every command, in the order of /help."""
+
+BY_NAME = {name: command for command in COMMANDS for name in (command.name, *command.aliases)}
+"""Every command by each of its names."""

@@ -1,0 +1,1 @@
+"""What a user sees: for now one view, made of lines."""
