@@ -60,7 +60,7 @@ class Client:
         self._futures: dict[str, Future[Any]] = {}
         self._events: queue.SimpleQueue[Event | Disconnected] = queue.SimpleQueue()
         self._on_event = on_event or self._events.put
-        self._on_end = on_end or (lambda _: None)
+        self._on_end = on_end or _ignore
         self._ended: Disconnected | None = None
         sock = connect(host, port, patience)
         sock.settimeout(SILENCE)
@@ -69,6 +69,7 @@ class Client:
         try:
             self.welcome = self._greet(nick)
         except BaseException:
+            self._on_end = _ignore  # there was no conversation that could end
             self._transport.close()
             raise
         self.user: names.User = self.welcome.user
@@ -214,6 +215,10 @@ class Client:
         reply = self.submit(made).result(self._patience)
         assert isinstance(reply, kind)
         return reply
+
+
+def _ignore(_: Disconnected) -> None:
+    """Nobody asked to be told."""
 
 
 def new_cid() -> str:
