@@ -1,0 +1,255 @@
+"""PROTOCOL.md against the code: every example is parsed, every table compared in both directions."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import pytest
+from pydantic import BaseModel
+
+from chat_schema import PROTOCOL_LEVEL, events, limits, names, replies, requests
+from chat_schema.errors import ERRORS
+from chat_schema.framing import FrameDecoder, encode_frame
+from chat_server.commands.registry import ROWS
+from chat_server.config import Settings
+from tests.support.document import ROOT, Document, blocks, tables
+
+PROTOCOL = Document("PROTOCOL.md")
+
+
+def _plain(annotation: Any) -> Any:
+    """The type behind constraints and `None`."""
+    while get_origin(annotation) in (Annotated, Union, types.UnionType):
+        annotation = next(kind for kind in get_args(annotation) if kind is not type(None))
+    return annotation
+
+
+LABELS = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    names.User: "user",
+    list[names.User]: "list of users",
+    list[replies.RoomEntry]: "list of rooms",
+    list[dict[str, Any]]: "list of events",
+    tuple[int, int]: "list of two integers",
+}
+
+
+def _label(annotation: Any) -> str:
+    plain = _plain(annotation)
+    if get_origin(plain) is Literal:
+        return " | ".join(get_args(plain))
+    return LABELS.get(plain) or ("object" if issubclass(plain, BaseModel) else str(plain))
+
+
+def _fields(model: type[BaseModel], *without: str) -> list[tuple[str, str, str]]:
+    """Name, type and presence of each field, as the document has them."""
+    rows = []
+    for name, field in model.model_fields.items():
+        if name not in without:
+            optional = type(None) in get_args(field.annotation)
+            rows.append((name, _label(field.annotation), "no" if optional else "yes"))
+    return rows
+
+
+def _documented(table: list[list[str]]) -> list[tuple[str, str, str]]:
+    assert all(row[3] for row in table), "every field has a meaning"
+    return [(row[0], row[1], row[2]) for row in table]
+
+
+@pytest.mark.parametrize("type_", requests.REQUESTS)
+def test_request_tables_say_what_the_models_say(type_: str) -> None:
+    """Each request's section has its fields and its reply's fields: no more, no fewer."""
+    found = tables(PROTOCOL.section(f"Request {type_}"))
+    expected = [_fields(requests.REQUESTS[type_], "type", "id")]
+    if type_ in replies.REPLIES:
+        expected.append(_fields(replies.REPLIES[type_], "type", "re", "ignored"))
+    assert [_documented(table) for table in found] == [rows for rows in expected if rows]
+
+
+@pytest.mark.parametrize("type_", events.EVENTS)
+def test_event_tables_say_what_the_models_say(type_: str) -> None:
+    """Each event's section has its fields: no more, no fewer."""
+    heading = "Bye" if type_ == "bye" else f"Event {type_}"
+    [found] = tables(PROTOCOL.section(heading))
+    assert _documented(found) == _fields(events.EVENTS[type_], "type")
+
+
+def test_the_error_reply_is_documented_whole() -> None:
+    """The fields of an error are those of its model."""
+    [found] = tables(PROTOCOL.section("Error replies"))
+    assert _documented(found) == _fields(replies.Error, "type")
+
+
+def test_every_type_has_a_section_and_no_section_is_left_over() -> None:
+    """Requests and events in the document are those of the code."""
+    headings = PROTOCOL.headings()
+    documented = {head.split()[1] for head in headings if head.startswith("Request ")}
+    announced = {head.split()[1] for head in headings if head.startswith("Event ")} | {"bye"}
+    assert documented == set(requests.REQUESTS) == set(ROWS)
+    assert announced == set(events.EVENTS)
+
+
+def test_the_error_table_is_the_registry() -> None:
+    """Codes, meanings and consequences agree, in order."""
+    [found] = tables(PROTOCOL.section("Errors"))
+    assert found == [
+        [
+            f"`{code}`",
+            row.meaning,
+            "yes" if row.fatal else "no",
+            "yes" if row.retryable else "no",
+            row.reconnect if row.fatal else "",
+        ]
+        for code, row in ERRORS.items()
+    ]
+
+
+def test_the_limits_are_those_the_server_announces() -> None:
+    """The first table of limits is `welcome.limits`, the second holds settings and defaults."""
+    announced, settings = tables(PROTOCOL.section("Limits"))
+    assert [(row[0], int(row[1])) for row in announced] == list(replies.Limits())
+    defaults = Settings().model_dump()
+    for name, value, _ in settings:
+        section, _, key = name.partition(".")
+        assert float(value) == defaults[section][key], name
+
+
+def test_the_state_table_is_the_registry() -> None:
+    """What is allowed before the welcome is what the registry allows."""
+    [found] = tables(PROTOCOL.section("States"))
+    by_type = {row[0]: row[1:] for row in found[: len(ROWS)]}
+    for type_, row in ROWS.items():
+        before = "allowed" if row.before_welcome else "`protocol.hello_required`"
+        after = "`protocol.already_welcome`" if type_ == "hello" else "allowed"
+        assert by_type.pop(type_) == [before, after]
+    assert not by_type
+
+
+def test_the_reserved_nicks_are_named() -> None:
+    """The document lists exactly the nicks that nobody gets."""
+    listed = re.search(r"nicks are taken\s+forever: ([^.]*)\.", PROTOCOL.text)
+    assert listed is not None
+    assert set(re.findall(r"`(\w+)`", listed[1])) == names.RESERVED_NICKS
+
+
+def test_every_error_code_named_anywhere_exists() -> None:
+    """No section speaks of a code that the registry lacks."""
+    families = "|".join(sorted({code.split(".")[0] for code in ERRORS}))
+    named = set(re.findall(rf"`((?:{families})\.[a-z_]+)`", PROTOCOL.text))
+    assert named <= set(ERRORS)
+    assert set(ERRORS) <= named
+
+
+def test_every_code_the_code_uses_is_registered() -> None:
+    """Each literal code in a Refused is a row of the registry, and each row is used."""
+    used = set(_codes_in_source())
+    assert used == set(ERRORS)
+
+
+def _codes_in_source() -> Iterator[str]:
+    """Every string constant in the packages that looks like a code of a known family."""
+    families = {code.split(".")[0] for code in ERRORS}
+    for package in ("schema", "server"):
+        for path in (ROOT / package).rglob("*.py"):
+            if path.name != "errors.py":
+                yield from _codes_in(path, families)
+
+
+def _codes_in(path: Path, families: set[str]) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found = re.fullmatch(r"([a-z]+)\.[a-z_]+", node.value)
+            if found and found[1] in families:
+                yield node.value
+
+
+def _examples() -> Iterator[dict[str, Any]]:
+    for block in blocks(PROTOCOL.text, "json"):
+        for line in block.splitlines():
+            yield json.loads(line)
+
+
+def test_every_example_is_a_frame_of_the_protocol() -> None:
+    """Each line of each block parses, has no unknown field, and a reply fits its request."""
+    asked: dict[str, str] = {}
+    count = 0
+    for frame in _examples():
+        count += 1
+        if "re" in frame:
+            _check_reply(frame, asked)
+        elif "id" in frame or frame["type"] == "pong":
+            request = requests.read_request(json.dumps(frame).encode())
+            assert set(request.model_extra or ()) <= {"colour"}
+            asked[frame.get("id", "")] = frame["type"]
+        else:
+            _check_known(frame, events.EVENTS[frame["type"]])
+    assert count > len(requests.REQUESTS) + len(events.EVENTS)
+
+
+def _check_reply(frame: dict[str, Any], asked: dict[str, str]) -> None:
+    if frame["type"] == "error":
+        _check_known(frame, replies.Error)
+        row = ERRORS[frame["code"]]
+        assert (frame["fatal"], frame["retryable"]) == (row.fatal, row.retryable)
+    else:
+        _check_known(frame, replies.REPLIES[asked[frame["re"]]])
+
+
+def _check_known(frame: dict[str, Any], model: type[BaseModel]) -> None:
+    """The model takes the frame and would send exactly these fields."""
+    made = model.model_validate_json(json.dumps(frame))
+    assert json.loads(made.model_dump_json(exclude_none=True)) == frame
+
+
+def test_every_type_has_an_example() -> None:
+    """A reader sees each request, each reply and each event at least once."""
+    shown = {(frame["type"], "re" in frame) for frame in _examples()}
+    for type_ in {*requests.REQUESTS, *events.EVENTS}:
+        assert (type_, False) in shown
+    assert {("welcome", True), ("ok", True), ("error", True)} <= shown
+
+
+def test_the_hex_of_the_first_frame_is_right() -> None:
+    """The byte-by-byte hello is what a frame encoder makes of the JSON beside it."""
+    [dump] = blocks(PROTOCOL.section("A client in ten minutes"), "text")
+    octets = bytes.fromhex("".join(re.findall(r"^((?:[0-9a-f]{2} )+)", dump, re.MULTILINE)))
+    assert octets[4:] == b'{"type":"hello","id":"1","nick":"alice"}'
+    assert octets == encode_frame(octets[4:])
+
+
+def test_the_framing_vectors_do_what_they_say() -> None:
+    """Each row of hex is cut, or refused, as its meaning says."""
+    outcomes = []
+    for octets, _ in tables(PROTOCOL.section("Framing"))[0]:
+        decoder = FrameDecoder(limits.FRAME_TO_SERVER)
+        bodies = decoder.feed(bytes.fromhex(octets.strip("`")))
+        outcomes.append((bodies, decoder.too_large))
+    assert outcomes == [
+        ([], None),
+        ([b'{"type":"pong"}'], None),
+        ([b"{}"], None),
+        ([b"[]"], None),
+        ([], 65_537),
+        ([], 1_195_725_856),
+    ]
+
+
+def test_links_within_the_document_lead_somewhere() -> None:
+    """No anchor points to a heading that was renamed."""
+    linked = set(re.findall(r"\]\(#([^)]+)\)", PROTOCOL.text))
+    assert linked <= PROTOCOL.anchors()
+
+
+def test_the_changelog_ends_at_the_level_of_the_code() -> None:
+    """Who raises the level says in the document what came with it."""
+    rows = tables(PROTOCOL.section("Changelog"))[0]
+    assert rows[-1][0] == str(PROTOCOL_LEVEL)
