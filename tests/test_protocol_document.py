@@ -1,4 +1,4 @@
-"""PROTOCOL.md against the code: every example is parsed, every table compared in both directions."""
+"""PROTOCOL.md against the code: every example is parsed, every table compared both ways."""
 
 from __future__ import annotations
 
