@@ -154,6 +154,7 @@ class Connection:
         self._welcomed = True
         self._decoder.limit = limits.FRAME_TO_SERVER
         self.outbox.hard_limit = self._terms.outbox_hard
+        self._check_by(self._next_check(self.loop.now))
 
     def send(self, frame: bytes) -> None:
         """Queue `frame` after everything that this client's rooms have pending."""

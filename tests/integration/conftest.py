@@ -1,0 +1,34 @@
+"""A server of its own for each test that asks for one, and peers that close themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from chat_server import ChatServer
+from tests.support.peer import Peer
+
+Connect = Callable[..., Peer]
+
+
+@pytest.fixture(params=[1, 3], ids=["one loop", "three loops"])
+def server(request: pytest.FixtureRequest) -> Iterator[ChatServer]:
+    """A server with default settings on a free port, with one loop and with several."""
+    with ChatServer(port=0, io_threads=request.param) as server:
+        yield server
+
+
+@pytest.fixture
+def connect(server: ChatServer) -> Iterator[Connect]:
+    """Makes peers that have said hello."""
+    with ExitStack() as stack:
+        yield lambda nick=None: stack.enter_context(Peer.welcomed(server.address, nick))
+
+
+@pytest.fixture
+def stranger(server: ChatServer) -> Iterator[Callable[[], Peer]]:
+    """Makes peers that have said nothing yet."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(Peer(server.address))

@@ -1,0 +1,65 @@
+"""The two commands as child processes, as a user starts them; ended whatever happens."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+BIN = Path(sys.executable).parent
+PATIENCE = 20.0
+"""Seconds after which a program that should have ended is a failure."""
+
+
+class ServerProgram:
+    """`chat-server run --port 0 …`, ready when constructed."""
+
+    def __init__(self, *options: str, descriptors: int | None = None) -> None:
+        limit = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh"] if descriptors else []
+        self.process = subprocess.Popen(
+            [*limit, BIN / "chat-server", "run", "--port", "0", *options],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
+        assert self.process.stderr is not None
+        self.errors = self.process.stderr
+        self.ready = self.errors.readline()
+        found = re.search(r"listening on (\S+):(\d+)$", self.ready.strip())
+        assert found, self.ready + self.errors.read()
+        self.address = (found[1], int(found[2]))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.process.kill()
+        self.process.wait(PATIENCE)
+        self.errors.close()
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
+        """Send a signal; return the exit code and the rest of stderr."""
+        self.process.send_signal(number)
+        errors = self.errors.read()
+        return self.process.wait(PATIENCE), errors
+
+
+def run_program(program: str, *options: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command to its end with `text` as its input."""
+    return subprocess.run(
+        [BIN / program, *options],
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
