@@ -1,0 +1,65 @@
+"""Where the user is, as answers and events change it."""
+
+from __future__ import annotations
+
+from chat_client.place import Place
+from chat_schema import events, replies, requests
+from chat_schema.names import User
+
+ME = User(uid="u1", nick="alice")
+BOB = User(uid="u2", nick="bob")
+
+
+def joined(room: str) -> replies.JoinOk:
+    """The answer to a join."""
+    return replies.JoinOk(
+        re="1", room=room, epoch="e", seq=0, topic="", members=[], count=1,
+        history=replies.HistoryPolicy(oldest=1),
+    )  # fmt: skip
+
+
+def test_the_room_entered_last_is_the_one_talked_in() -> None:
+    """Joining moves there; leaving moves back to the one before."""
+    place = Place(ME)
+    place.note_reply(joined("lobby"))
+    place.note_reply(joined("Dev"))
+    assert place.room == "Dev"
+    place.note_reply(replies.LeaveOk(re="1", room="Dev"))
+    assert place.room == "lobby"
+
+
+def test_leaving_the_last_room_leads_to_the_lobby() -> None:
+    """Nobody stands in no room for long."""
+    place = Place(ME)
+    place.note_reply(joined("dev"))
+    reply = replies.LeaveOk(re="1", room="dev")
+    place.note_reply(reply)
+    assert place.follow_up(reply) == requests.Join(room="lobby")
+
+
+def test_leaving_one_of_several_rooms_leads_nowhere_else() -> None:
+    """There is a room left to talk in."""
+    place = Place(ME)
+    place.note_reply(joined("lobby"))
+    place.note_reply(joined("dev"))
+    reply = replies.LeaveOk(re="1", room="dev")
+    place.note_reply(reply)
+    assert place.follow_up(reply) is None
+
+
+def test_one_s_own_rename_is_noticed_and_others_are_not() -> None:
+    """By uid, not by nick."""
+    place = Place(ME)
+    place.note_event(events.Nick(user=User(uid="u2", nick="x"), old="bob", ts=""))
+    assert place.user == ME
+    place.note_event(events.Nick(user=User(uid="u1", nick="ally"), old="alice", ts=""))
+    assert place.user.nick == "ally"
+
+
+def test_only_others_whispers_can_be_answered() -> None:
+    """One's own whisper is not somebody to answer."""
+    place = Place(ME)
+    place.note_event(events.Whisper(room="dm", seq=1, ts="", user=ME, to=BOB, text="x"))
+    assert place.last_whisperer is None
+    place.note_event(events.Whisper(room="dm", seq=2, ts="", user=BOB, to=ME, text="x"))
+    assert place.last_whisperer == "bob"

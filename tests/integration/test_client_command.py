@@ -1,0 +1,206 @@
+"""`chat-client` as people and scripts use it: in a pipe and on a terminal."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from chat_client.client import Client
+from chat_server import ChatServer
+from tests.support.document import Document, blocks
+from tests.support.program import ServerProgram, run_program
+from tests.support.terminal import Terminal
+
+
+@pytest.fixture
+def server() -> Iterator[ChatServer]:
+    """A server on a free port."""
+    with ChatServer(port=0) as server:
+        yield server
+
+
+@pytest.fixture
+def port(server: ChatServer) -> str:
+    """Its port, as an option wants it."""
+    return str(server.address[1])
+
+
+def test_a_pipe_is_said_line_by_line(server: ChatServer, port: str) -> None:
+    """Each line is sent, each answer is printed, the end of the input is the end: exit 0."""
+    with Client(port=server.address[1], nick="alice") as alice:
+        alice.join("lobby")
+        done = run_program("chat-client", "--port", port, "--nick", "bob", text="one\n//two\n")
+        alice.ping()
+        said = [event.text for event in alice.events(timeout=0) if event.type == "broadcast"]
+    assert (done.returncode, done.stderr) == (0, "")
+    assert said == ["one", "/two"]
+    assert [line[6:] for line in done.stdout.splitlines()[-2:]] == [
+        "#lobby <bob> one",
+        "#lobby <bob> /two",
+    ]
+
+
+def test_the_seed_s_commands_hold_a_conversation(server: ChatServer, port: str) -> None:
+    """/nick /join /leave /rooms /users /whisper /help and the rest, through a pipe."""
+    script = """\
+/nick bobby
+/join Dev
+/topic plans
+hello dev
+/me waves
+/users
+/rooms
+/whisper alice psst
+/history 2
+/leave
+/leave
+/help whisper
+/quit
+never said
+"""
+    with Client(port=server.address[1], nick="alice") as alice:
+        alice.join("dev")
+        done = run_program("chat-client", "--port", port, "--nick", "bob", text=script)
+        alice.ping()
+        heard = [event.type for event in alice.events(timeout=0)]
+    shown = re.sub(r"^\d\d:\d\d ", "", done.stdout, flags=re.MULTILINE)
+    for line in (
+        "-- bob is now bobby",
+        "-- you are in #dev with 2: alice, bobby.",
+        "#dev -- bobby set the topic: plans",
+        "#dev <bobby> hello dev",
+        "#dev * bobby waves",
+        "-- 2 in #dev: alice, bobby",
+        "   #lobby (1)",
+        "[to alice] <bobby> psst",
+        "-- history of dev: 2 of 3",
+        "#dev -- bobby left",
+    ):
+        assert line in shown.splitlines()
+    assert "never said" not in shown
+    assert "The lobby is the last room" in done.stderr
+    assert done.returncode == 1
+    assert heard == ["join", "join", "topic", "broadcast", "broadcast", "whisper", "leave"]
+
+
+def test_what_was_refused_makes_the_exit_code_one(port: str) -> None:
+    """The reasons stand on stderr, apart from the data."""
+    done = run_program("chat-client", "--port", port, text="/whisper nobody x\n/jion x\nfine\n")
+    assert done.returncode == 1
+    assert "user.offline" in done.stderr
+    assert "Did you mean /join?" in done.stderr
+    assert "fine" in done.stdout
+
+
+def test_a_taken_nick_is_told_with_exit_77(server: ChatServer, port: str) -> None:
+    """A script is not asked for another one."""
+    with Client(port=server.address[1], nick="alice"):
+        done = run_program("chat-client", "--port", port, "--nick", "Alice")
+    assert (done.returncode, done.stdout) == (77, "")
+    assert "nick.taken" in done.stderr
+
+
+def test_no_server_is_told_with_exit_69() -> None:
+    """One clear line and what to do, no traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = str(unused.getsockname()[1])
+    done = run_program("chat-client", "--port", port)
+    assert (done.returncode, done.stdout) == (69, "")
+    assert done.stderr.splitlines() == [
+        f"chat-client: Cannot reach 127.0.0.1:{port}: connection refused.",
+        "Is a server running there? `chat-server run` starts one.",
+    ]
+
+
+def test_a_server_that_goes_away_ends_a_waiting_pipe() -> None:
+    """Although its input is still open: exit 69, with the server's reason."""
+    with ServerProgram() as server, Terminal("chat-client", "--port", str(server.address[1])) as t:
+        t.wait_for_text("you are in #lobby")
+        threading.Thread(target=server.stop).start()
+        t.wait_for_text("chat-client: The server is stopping")
+        assert t.exit_code() == 69
+
+
+def test_what_arrives_does_not_destroy_what_is_typed(server: ChatServer, port: str) -> None:
+    """The line stays below, whole, and is sent whole."""
+    with Client(port=server.address[1], nick="bob") as bob:
+        bob.join("lobby")
+        with Terminal("chat-client", "--port", port, "--nick", "alice") as terminal:
+            terminal.wait_for_text("[alice #lobby]")
+            terminal.type("half a li")
+            terminal.wait_for_text("half a li")
+            for number in range(3):
+                bob.say("lobby", f"interruption {number}")
+            screen = terminal.wait_for_text("interruption 2")
+            screen = terminal.wait_for(lambda lines: lines[-1] == "[alice #lobby] half a li")
+            assert [line[6:] for line in screen[-4:-1]] == [
+                f"#lobby <bob> interruption {number}" for number in range(3)
+            ]
+            terminal.type("ne\r")
+            terminal.wait_for_text("#lobby <alice> half a line")
+            terminal.type("/quit\r")
+            assert terminal.exit_code() == 0
+
+
+def test_on_a_terminal_a_taken_nick_is_asked_for_again(server: ChatServer, port: str) -> None:
+    """A person gets another try."""
+    with Client(port=server.address[1], nick="alice"):
+        with Terminal("chat-client", "--port", port, "--nick", "alice") as terminal:
+            terminal.wait_for_text("Another nick")
+            terminal.type("alice2\r")
+            terminal.wait_for_text("[alice2 #lobby]")
+            terminal.type("\x04")
+            assert terminal.exit_code() == 0
+
+
+def test_an_interrupt_ends_it_with_130(port: str) -> None:
+    """Ctrl-C at the prompt."""
+    with Terminal("chat-client", "--port", port) as terminal:
+        terminal.wait_for_text("[guest_1 #lobby]")
+        terminal.type("\x03")
+        assert terminal.exit_code() == 128 + signal.SIGINT
+
+
+def test_nothing_remote_acts_on_the_terminal(server: ChatServer, port: str) -> None:
+    """Direction marks, which text may hold on the wire, are shown and not obeyed."""
+    with Client(port=server.address[1], nick="bob") as bob:
+        bob.join("lobby")
+        with Terminal("chat-client", "--port", port) as terminal:
+            terminal.wait_for_text("[guest_1 #lobby]")
+            bob.say("lobby", "a\u202egnp.exe")
+            terminal.wait_for_text("<bob> a\\u202egnp.exe")
+
+
+@pytest.mark.parametrize("program", ["chat-server", "chat-client"])
+def test_help_needs_nothing_heavy(program: str) -> None:
+    """`--help` answers without pydantic or a prompt being imported."""
+    package = program.replace("-", "_")
+    code = (
+        f"import sys; sys.argv = [{program!r}, '--help']\n"
+        f"from {package}.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "assert not {'pydantic', 'prompt_toolkit'} & set(sys.modules), sorted(sys.modules)"
+    )
+    done = run_program("python", "-c", code)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage: " in done.stdout
+
+
+def test_the_client_printed_in_the_protocol_works(server: ChatServer, port: str) -> None:
+    """The document's program runs as printed, with nothing but the standard library."""
+    [source] = blocks(Document("PROTOCOL.md").section("A client in ten minutes"), "python")
+    assert len(source.splitlines()) <= 50
+    with Client(port=server.address[1], nick="alice") as alice:
+        alice.join("lobby")
+        done = run_program("python", "-I", "-S", "-c", source, port, text="hello\n\nbye \x1b\n")
+        alice.ping()
+        said = [event.text for event in alice.events(timeout=0) if event.type == "broadcast"]
+    assert said == ["hello", " "]
+    assert done.stdout.splitlines() == ["lobby <guest_1> 'hello'", "lobby <guest_1> ' '"]
+    assert "control character" in done.stderr
