@@ -89,6 +89,12 @@ def test_the_error_reply_is_documented_whole() -> None:
     assert _documented(found) == _fields(replies.Error, "type")
 
 
+def test_a_user_is_documented_whole() -> None:
+    """The fields of a user are those of its model."""
+    [found] = tables(PROTOCOL.section("People, rooms, time, text"))
+    assert _documented(found) == _fields(names.User)
+
+
 def test_every_type_has_a_section_and_no_section_is_left_over() -> None:
     """Requests and events in the document are those of the code."""
     headings = PROTOCOL.headings()

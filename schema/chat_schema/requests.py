@@ -173,13 +173,8 @@ def _refusal(body: bytes, error: ValidationError) -> Refused:
     match detail["type"]:
         case "json_invalid":
             return Refused("frame.invalid", "The frame is not one well-formed JSON value.")
-        case "union_tag_invalid":
-            known = ", ".join(sorted(REQUESTS))
-            return Refused("type.unknown", f"Known request types are: {known}.", re=_id_of(body))
-        case "union_tag_not_found":
-            return Refused(
-                "field.missing", "Every request needs a type.", field="type", re=_id_of(body)
-            )
+        case "union_tag_invalid" | "union_tag_not_found":
+            return _type_refusal(from_json(body).get("type"), _id_of(body))
         case "model_attributes_type" | "model_type" | "dict_type":
             return Refused("frame.invalid", "The frame holds JSON, but not an object.")
     return _field_refusal(detail, detail["loc"][1:], _id_of(body))
@@ -189,6 +184,15 @@ def refusal_of(error: ValidationError) -> Refused:
     """What the server would say to the request model that could not be made, without asking it."""
     detail = error.errors(include_url=False, include_context=True, include_input=True)[0]
     return _field_refusal(detail, detail["loc"], None)
+
+
+def _type_refusal(type_: object, re: str | None) -> Refused:
+    if type_ is None:
+        return Refused("field.missing", "Every request needs a type.", field="type", re=re)
+    if not isinstance(type_, str):
+        return Refused("field.invalid", "The type of a request is a string.", field="type", re=re)
+    known = ", ".join(sorted(REQUESTS))
+    return Refused("type.unknown", f"Known request types are: {known}.", re=re)
 
 
 def _id_of(body: bytes) -> str | None:
@@ -241,7 +245,8 @@ def _explain(code: str, field: str, rule: str) -> str:
                 "and begins with a letter or digit; on the wire it has no '#'."
             )
         case "message.invalid":
-            return f"The {field} holds a control character; only tab and newline may be in a text."
+            allowed = "a topic is one line" if field == "topic" else "only tab and newline may be"
+            return f"The {field} holds a control character; {allowed}."
         case "message.empty":
             return "A message needs at least one character."
         case "message.too_long":

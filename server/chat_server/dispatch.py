@@ -38,11 +38,14 @@ IGNORED_NAMES = 16
 """Unknown fields named in a reply; ten thousand of them are not echoed."""
 
 FAULTS = {
-    Fault.TOO_LARGE: ("frame.too_large", "Frames begin with a 4-byte big-endian length"),
-    Fault.FRAME_LATE: ("frame.timeout", "A frame was begun and not finished in time"),
-    Fault.HELLO_LATE: ("protocol.hello_timeout", "No hello came in time"),
-    Fault.SILENT: ("client.timeout", "Nothing was heard from you, not even a pong"),
-    Fault.SLOW: ("client.slow", "You did not read what you were sent"),
+    Fault.TOO_LARGE: (
+        "frame.too_large",
+        "A frame of more bytes than allowed was announced by its first four, a big-endian length.",
+    ),
+    Fault.FRAME_LATE: ("frame.timeout", "A frame was begun and not finished in time."),
+    Fault.HELLO_LATE: ("protocol.hello_timeout", "You were not welcome in time: say hello first."),
+    Fault.SILENT: ("client.timeout", "Nothing was heard from you, not even a pong."),
+    Fault.SLOW: ("client.slow", "You did not read what you were sent."),
 }
 
 
@@ -103,12 +106,12 @@ class Session:
         refused = Refused("client.quit", "You closed your side of the connection.")
         self._end(refused, "lost", error=False)
 
-    def fault(self, fault: Fault, detail: str) -> None:
+    def fault(self, fault: Fault, *, size: int | None = None, limit: int | None = None) -> None:
         """End a connection that is at fault, with the reason."""
         code, words = FAULTS[fault]
         self._services.telemetry.count(f"closed.{code}")
-        refused = Refused(code, f"{words} ({detail}).")
-        self._end(refused, detail, error=code.startswith(("frame", "protocol")))
+        refused = Refused(code, words, size=size, limit=limit)
+        self._end(refused, code, error=code.startswith(("frame", "protocol")))
 
     def silent(self) -> None:
         """Ask for a sign of life."""

@@ -87,6 +87,8 @@ class Hub:
     def rename(self, session: Session, nick: str) -> None:
         """Give the person another nick and tell everyone who shares a room with them, once."""
         person = session.known
+        if nick == person.nick:
+            return  # no news
         with self._lock:
             old = self._people.rename(person, nick)
             event = Nick(user=person.user, old=old, ts=session.connection.loop.stamp)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chat_schema import limits, requests
 from chat_schema.errors import Refused
-from chat_schema.names import EVERYONE, same_name
+from chat_schema.names import EVERYONE, conversation_of, same_name
 from chat_server import composition
 from chat_server.commands.results import Answer, Later
 
@@ -36,7 +36,8 @@ def readable(session: Session, conversation: str) -> tuple[str, str]:
     if conversation == EVERYONE:
         return EVERYONE, EVERYONE
     if conversation.startswith("dm:"):
-        if session.known.uid in conversation.split(":")[1:]:
+        one, other = conversation.split(":")[1:]
+        if session.known.uid in (one, other) and conversation == conversation_of(one, other):
             return conversation, conversation
         raise Refused("room.not_member", "You are not part of this conversation.", field="room")
     return session.room(conversation).name, same_name(conversation)

@@ -21,8 +21,8 @@ class _Room:
 
     __slots__ = ("epoch", "frames", "head")
 
-    def __init__(self, limit: int) -> None:
-        self.epoch = secrets.token_hex(4)
+    def __init__(self, epoch: str, limit: int) -> None:
+        self.epoch = epoch
         self.frames: deque[bytes] = deque(maxlen=limit)
         self.head = 0
 
@@ -45,6 +45,8 @@ class MemoryJournal:
         self._limit = kept
         self._budget = budget
         self._until_tally = budget
+        self._token = secrets.token_hex(4)
+        self._forgotten = 0
         self._rooms: dict[str, _Room] = {}
         self._lock = threading.Lock()
         self._hand_on: HandOn = _not_open
@@ -78,7 +80,7 @@ class MemoryJournal:
     ) -> Page:
         """Read a page; see Journal."""
         with self._lock:
-            found = self._rooms.get(room) or _Room(self._limit)
+            found = self._rooms.get(room) or self._new_room()
             position = found.position
             first, end = _span(position, after, before, limit)
             frames = list(islice(found.frames, first - position.oldest, end - position.oldest))
@@ -88,14 +90,19 @@ class MemoryJournal:
         """Drop the room."""
         with self._lock:
             self._rooms.pop(room, None)
+            self._forgotten += 1
 
     def close(self) -> None:
         """Nothing is waiting."""
         self._hand_on = _not_open
 
     def _open_room(self, name: str) -> _Room:
-        room = self._rooms[name] = _Room(self._limit)
+        room = self._rooms[name] = self._new_room()
         return room
+
+    def _new_room(self) -> _Room:
+        """A room in the epoch of this journal and of what it has forgotten so far."""
+        return _Room(f"{self._token}.{self._forgotten}", self._limit)
 
     def _tally(self) -> None:
         """Halve the largest histories until a tenth of the budget is free again."""

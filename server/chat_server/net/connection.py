@@ -83,8 +83,8 @@ class Handler(Protocol):
     def frame(self, body: bytes) -> None:
         """Take one body. May pause or close the connection."""
 
-    def fault(self, fault: Fault, detail: str) -> None:
-        """Take note of a fault; must close the connection."""
+    def fault(self, fault: Fault, *, size: int | None = None, limit: int | None = None) -> None:
+        """Take note of a fault, with what was exceeded where it was a size; must close."""
 
     def silent(self) -> None:
         """Ask the client for a sign of life."""
@@ -253,8 +253,7 @@ class Connection:
         elif bodies or self._frame_since is None:
             self._frame_since = self.loop.now
         if decoder.too_large is not None and not self.deaf:
-            detail = f"{decoder.too_large} bytes announced, {decoder.limit} allowed"
-            self.handler.fault(Fault.TOO_LARGE, detail)
+            self.handler.fault(Fault.TOO_LARGE, size=decoder.too_large, limit=decoder.limit)
 
     def _input_over(self) -> None:
         self._ended_input = True
@@ -277,7 +276,7 @@ class Connection:
     def overfull(self) -> None:
         """Give the client up: it is further behind than the hard limit."""
         if self.state is State.OPEN:
-            self.handler.fault(Fault.SLOW, "hard limit")
+            self.handler.fault(Fault.SLOW)
 
     def emptied(self) -> None:
         """Read again at once: a client that keeps up is served fully."""
@@ -299,7 +298,7 @@ class Connection:
         if self.state is not State.OPEN:
             self._check_farewell(now)
         elif (fault := self._overdue(now)) is not None:
-            self.handler.fault(fault, fault.value)
+            self.handler.fault(fault)
         else:
             self._check_by(self._next_check(now))
 
