@@ -212,7 +212,7 @@ class Hub:
         _, key, frame = item
         audience = loop.audiences.get(key)
         if audience is not None:
-            audience.publish(frame)
+            audience.murmur(frame)
 
     @staticmethod
     def _announce_once(loop: Loop, item: tuple[Any, tuple[str, ...], Session, bytes]) -> None:

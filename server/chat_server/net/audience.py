@@ -4,25 +4,43 @@ Rules:
 - Frames gather in order during a tick; at its end one joined object goes to every member.
 - An outbox that must have them earlier (a reply is due, or its member leaves) catches up alone.
   So each client sees one order: whatever was published first comes first.
+- A murmur (somebody came or went) may wait in a crowd: until something is published, a member
+  catches up, or a moment has passed. Ten thousand people who come at once cost a send each, not
+  ten thousand. It keeps its place in the order.
 - `delivered` is the number of the last numbered frame published here; older ones are dropped.
 - Only the owning loop's thread may call anything here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from chat_server.net.outbox import Outbox
 
+CROWD = 100
+"""Members from which on murmurs wait: below it a tick's sends cost less than a timer is worth."""
+
 
 class Audience:
-    """The outboxes of one room on one loop."""
+    """The outboxes of one room on one loop.
 
-    __slots__ = ("_caught_up", "_dirty", "_frames", "_members", "delivered")
+    `dirty` is the loop's list of audiences to spread at the end of the tick; `later(audience)` has
+    the loop call `hush` in a moment.
+    """
 
-    def __init__(self, dirty: list[Audience], delivered: int) -> None:
+    __slots__ = (
+        "_caught_up", "_dirty", "_frames", "_later", "_listed", "_members", "_murmuring",
+        "delivered",
+    )  # fmt: skip
+
+    def __init__(
+        self, dirty: list[Audience], delivered: int, later: Callable[[Audience], None]
+    ) -> None:
         self.delivered = delivered
         self._dirty = dirty
+        self._later = later
+        self._listed = False
+        self._murmuring = False
         self._members: set[Outbox] = set()
         self._frames: list[bytes] = []
         self._caught_up: dict[Outbox, int] = {}
@@ -51,9 +69,27 @@ class Audience:
 
     def publish(self, frame: bytes) -> None:
         """Put `frame` before every member at the end of the tick."""
-        if not self._frames:
+        if not self._listed:
+            self._listed = True
             self._dirty.append(self)
         self._frames.append(frame)
+
+    def murmur(self, frame: bytes) -> None:
+        """Put `frame` before every member, in a crowd not at once."""
+        if len(self._members) < CROWD:
+            self.publish(frame)
+            return
+        self._frames.append(frame)
+        if not self._murmuring:
+            self._murmuring = True
+            self._later(self)
+
+    def hush(self) -> None:
+        """Let what was murmured leave with this tick."""
+        self._murmuring = False
+        if self._frames and not self._listed:
+            self._listed = True
+            self._dirty.append(self)
 
     def deliver(self, seq: int, frame: bytes) -> None:
         """Publish the numbered `frame`, unless a snapshot of the room had it already."""
@@ -88,6 +124,7 @@ class Audience:
         for outbox in others:
             outbox.put(data)
         self._frames = []
+        self._listed = False
 
     @staticmethod
     def _put(outbox: Outbox, frames: list[bytes]) -> None:

@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 Item = tuple[Any, ...]
 """Something posted: an action and what it needs."""
 
+MURMUR = 0.2
+"""Seconds that comings and goings may wait in a crowd: nobody notices, and a storm of them ends."""
+
 INTAKE = 512 * 1024
 """Bytes read before what they caused is sent: bounds what one tick can pile up for a client."""
 
@@ -188,7 +191,9 @@ class Loop:
         self.drain()
         audience = self.audiences.get(key)
         if audience is None:
-            audience = self.audiences[key] = Audience(self._dirty, self._room_position(key))
+            audience = self.audiences[key] = Audience(
+                self._dirty, self._room_position(key), self._hush_later
+            )
         audience.add(connection.outbox)
         connection.audiences[key] = audience
         return audience
@@ -206,6 +211,9 @@ class Loop:
             audience.drop(connection.outbox)
             self._let_go(key, audience)
         connection.audiences.clear()
+
+    def _hush_later(self, audience: Audience) -> None:
+        self.call_at(self.now + MURMUR, lambda _: audience.hush())
 
     def _let_go(self, key: str, audience: Audience) -> None:
         if not audience:
