@@ -52,14 +52,17 @@ PageSize = Annotated[int, Field(ge=1, le=limits.HISTORY_PAGE)]
 
 
 class User(BaseModel):
-    """A person or bot as everybody sees them; clients key on `uid`, never on `nick`."""
+    """A person or bot as everybody sees them; clients key on `uid`, never on `nick`.
+
+    What is not true is left out: every message carries a user, and a third of these bytes.
+    """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
     uid: str
     nick: str
-    registered: bool = False
-    bot: bool = False
+    registered: bool | None = None
+    bot: bool | None = None
 
 
 def same_name(name: str) -> str:

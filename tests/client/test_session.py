@@ -14,7 +14,7 @@ from chat_schema import events, replies, requests
 from chat_schema.errors import Refused
 from chat_schema.framing import FrameDecoder, encode_frame
 
-ALICE = {"uid": "u1", "nick": "alice", "registered": False, "bot": False}
+ALICE = {"uid": "u1", "nick": "alice"}
 TS = "2026-11-22T15:00:00.123Z"
 
 

@@ -22,7 +22,7 @@ class Person:
         """Take another nick; People.rename claims it first."""
         self.nick = nick
         # both are ASCII without anything to escape; a test compares this with the model's bytes
-        self.as_json = f'{{"uid":"{self.uid}","nick":"{nick}","registered":false,"bot":false}}'
+        self.as_json = f'{{"uid":"{self.uid}","nick":"{nick}"}}'
 
     @property
     def user(self) -> User:

@@ -1,0 +1,28 @@
+"""The project's own benchmark: our server beside its peers, on loopback, in processes of their own.
+
+    .venv/bin/python -m tests.bench                      # the four scenarios beside every peer here
+    .venv/bin/python -m tests.bench --io-threads 1,2,4 --peers none
+    .venv/bin/python -m tests.bench --idle 10000
+    .venv/bin/python -m tests.bench --quick              # does the benchmark itself work?
+
+Quote ratios, never absolute figures: these jump by half from minute to minute on shared machines.
+Every round visits all servers in turn, so that a slow minute falls on all alike; the table has the
+median of the rounds, one figure at a time.
+
+What to think of a load written in Python. Receiving a message costs the load about as much as
+sending it costs the server, and in small rooms more: per message and member there is a part of one
+`recv` and one search for a mark, nothing else; only a few members read every stamp. Latency is
+measured in the same process and so has the load's own waiting in it. All servers meet the same
+load, which makes ratios fair, but a fast server seems slower than it is as soon as the load cannot
+follow. Hence the columns that say who was busy:
+
+- `server %` and `load %`: CPU of the server under test, and of the busiest load process, in
+  hundredths of one core. `cores %`: how much of the whole machine was in use, whoever used it.
+- `bound by`: what kept the figure from being higher. `server`: the server had a core to itself and
+  used it up. `load`: a load process did. `cores`: no core was left, so server, load and whatever
+  else runs here competed. `rate`: the scenario asks for no more. `window`: nobody was busy, all
+  waited for each other; more messages in flight would give more.
+
+CPU per delivery is taken from the kernel's account of the server process and hardly depends on any
+of this: compare servers by it first.
+"""

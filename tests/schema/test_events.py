@@ -1,0 +1,148 @@
+"""Reading events: round trips, and leniency towards servers of a later level."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from pydantic import ValidationError
+
+from chat_schema import events
+from chat_schema.events import EVENTS, Event, Unknown, event_of, read_event
+from tests.support import strategies
+
+USER = {"uid": "u1", "nick": "alice", "registered": False, "bot": False}
+TS = "2026-11-22T15:00:00.123Z"
+NUMBERED = {"room": "general", "seq": 7, "ts": TS, "user": USER}
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "join": {"room": "general", "user": USER, "ts": TS},
+    "leave": {"room": "general", "user": USER, "reason": "lost", "ts": TS},
+    "nick": {"user": USER, "old": "al", "ts": TS},
+    "broadcast": {**NUMBERED, "text": "hi", "cid": "c1"},
+    "whisper": {**NUMBERED, "to": USER, "text": "hi", "cid": "c1"},
+    "topic": {**NUMBERED, "topic": ""},
+    "ping": {"ts": TS},
+    "notice": {"code": "client.slow", "message": "Catch up.", "ts": TS},
+    "bye": {"code": "server.shutdown", "message": "m", "reconnect": "now", "after": 5.0},
+}
+"""Every event with every field."""
+
+
+def body_of(type_: str, **fields: Any) -> bytes:
+    """The JSON of an event of this type, with these fields besides, or instead, of the example."""
+    return json.dumps({"type": type_, **EXAMPLES.get(type_, {}), **fields}).encode()
+
+
+def test_there_is_an_example_of_every_event() -> None:
+    """The examples here cover what the schema has, neither more nor less."""
+    assert set(EXAMPLES) == set(EVENTS)
+
+
+@pytest.mark.parametrize("type_", EVENTS)
+def test_an_event_survives_the_way(type_: str) -> None:
+    """Read and written again it has the same fields, none lost and none added."""
+    event = read_event(body_of(type_))
+    assert type(event) is EVENTS[type_]
+    assert json.loads(event.model_dump_json()) == {"type": type_, **EXAMPLES[type_]}
+
+
+@pytest.mark.parametrize("type_", EVENTS)
+def test_unknown_fields_are_dropped(type_: str) -> None:
+    """A later level may say more of everything, of users too."""
+    more = {"user": {**USER, "away": True}} if "user" in EXAMPLES[type_] else {}
+    assert read_event(body_of(type_, reactions=[], **more)) == read_event(body_of(type_))
+
+
+@pytest.mark.parametrize("type_", EVENTS)
+def test_no_event_has_re(type_: str) -> None:
+    """Nothing else tells events from replies."""
+    assert "re" not in EVENTS[type_].model_fields
+
+
+@pytest.mark.parametrize("type_", ["broadcast", "whisper"])
+def test_a_message_without_cid_has_none(type_: str) -> None:
+    """Left out or null."""
+    fields = {name: value for name, value in EXAMPLES[type_].items() if name != "cid"}
+    event = read_event(json.dumps({"type": type_, **fields}).encode())
+    assert isinstance(event, events.Broadcast | events.Whisper)
+    assert event.cid is None
+    assert event == read_event(body_of(type_, cid=None))
+
+
+@pytest.mark.parametrize(
+    ("type_", "field", "default"), [("leave", "reason", "left"), ("bye", "reconnect", "later")]
+)
+@pytest.mark.parametrize("value", ["moved", "", 7, None, [], {}])
+def test_an_unknown_choice_becomes_the_default(
+    type_: str, field: str, default: str, value: object
+) -> None:
+    """Choices may grow: whatever it is that this version does not know."""
+    assert getattr(read_event(body_of(type_, **{field: value})), field) == default
+
+
+@pytest.mark.parametrize(
+    ("type_", "field", "choices"),
+    [
+        ("leave", "reason", ["left", "quit", "lost"]),
+        ("bye", "reconnect", ["later", "now", "never"]),
+    ],
+)
+def test_known_choices_are_kept(type_: str, field: str, choices: list[str]) -> None:
+    """Every choice there is arrives as it was sent."""
+    read = [getattr(read_event(body_of(type_, **{field: choice})), field) for choice in choices]
+    assert read == choices
+
+
+@given(strategies.rooms, strategies.sequences)
+def test_an_unknown_type_keeps_room_and_number(room: str, seq: int) -> None:
+    """It is not shown, but it counts: the cursor of its room moves."""
+    event = read_event(body_of("x-example.org/poll", room=room, seq=seq, options=["a", "b"]))
+    assert event == Unknown(type="x-example.org/poll", room=room, seq=seq)
+
+
+def test_an_unknown_type_without_a_number_is_only_unknown() -> None:
+    """Nothing to count, nothing to show."""
+    assert read_event(body_of("typing", user=USER)) == Unknown(type="typing")
+
+
+def test_an_event_from_a_page_of_history_is_read_like_any_other() -> None:
+    """There it is decoded already."""
+    assert event_of({"type": "topic", **EXAMPLES["topic"]}) == read_event(body_of("topic"))
+    assert event_of({"type": "edit", "room": "a", "seq": 3}).type == "edit"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"type":"join"',
+        b"",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"type":7}',
+        b'{"type":["join"]}',
+        body_of("broadcast", seq=True),
+        body_of("broadcast", seq="7"),
+        body_of("broadcast", seq=-1),
+        body_of("broadcast", seq=2**53),
+        body_of("broadcast", text=None),
+        body_of("join", user="alice"),
+    ],
+)
+def test_what_is_no_event_is_a_validation_error(body: bytes) -> None:
+    """One kind of exception, whatever is wrong."""
+    with pytest.raises(ValidationError):
+        read_event(body)
+
+
+@given(strategies.json_values)
+def test_any_json_is_an_event_or_a_validation_error(value: object) -> None:
+    """Nothing a server sends raises anything else."""
+    try:
+        event = read_event(json.dumps(value).encode())
+    except ValidationError:
+        return
+    assert isinstance(event, Event)

@@ -1,0 +1,159 @@
+"""Replies: one model for each request, round trips, and leniency towards later levels."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat_schema import limits, replies
+from chat_schema.names import User
+from chat_schema.replies import REPLIES, Ok, Welcome
+from chat_schema.requests import REQUESTS
+from tests.support import strategies
+
+USER = {"uid": "u1", "nick": "alice", "registered": False, "bot": False}
+TS = "2026-11-22T15:00:00.123Z"
+
+WELCOME: dict[str, Any] = {
+    "version": 1,
+    "level": 1,
+    "server": "typed-chat",
+    "user": USER,
+    "limits": replies.Limits().model_dump(),
+    "heartbeat": {"interval": 30.0, "timeout": 75.0},
+    "durability": "disk",
+    "motd": "Be kind.",
+}
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "hello": WELCOME,
+    "ping": {},
+    "quit": {},
+    "join": {
+        "room": "general",
+        "epoch": "e1",
+        "seq": 7,
+        "topic": "",
+        "members": [USER],
+        "count": 1,
+        "history": {"oldest": 1, "kept": 1000},
+    },
+    "leave": {"room": "general"},
+    "nick": {"user": USER},
+    "broadcast": {"room": "general", "seq": 7, "ts": TS, "duplicate": True},
+    "whisper": {"room": "dm:u1:u2", "seq": 7, "ts": TS, "duplicate": True},
+    "topic": {"room": "general", "topic": "news"},
+    "rooms": {
+        "rooms": [{"room": "general", "topic": "", "count": 1}],
+        "count": 1,
+        "more": False,
+    },
+    "users": {"users": [USER], "count": 1, "more": False},
+    "history": {
+        "room": "general",
+        "events": [{"type": "x-later", "room": "general", "seq": 7, "anything": [1]}],
+        "more": True,
+        "oldest": 1,
+        "head": 7,
+        "epoch": "e1",
+    },
+}
+"""Every field of the good answer to each request."""
+
+
+def whole(request: str) -> dict[str, Any]:
+    """The example as it is on the wire."""
+    type_ = "welcome" if request == "hello" else "ok"
+    return {"type": type_, "re": "7", **EXAMPLES[request], "ignored": ["later"]}
+
+
+def test_every_request_but_pong_has_a_good_answer() -> None:
+    """And there is an example of each here."""
+    assert set(REPLIES) == set(REQUESTS) - {"pong"}
+    assert set(EXAMPLES) == set(REPLIES)
+
+
+@pytest.mark.parametrize("request_", REPLIES)
+def test_a_reply_survives_the_way(request_: str) -> None:
+    """Read and written again it has the same fields, none lost and none added."""
+    reply = REPLIES[request_].model_validate_json(json.dumps(whole(request_)))
+    assert json.loads(reply.model_dump_json()) == whole(request_)
+
+
+@pytest.mark.parametrize("request_", REPLIES)
+def test_a_reply_is_read_alike_from_decoded_json(request_: str) -> None:
+    """A client that had to look at the frame first loses nothing."""
+    model = REPLIES[request_]
+    assert model.model_validate(whole(request_)) == model.model_validate_json(
+        json.dumps(whole(request_))
+    )
+
+
+@pytest.mark.parametrize("request_", REPLIES)
+def test_unknown_fields_are_dropped(request_: str) -> None:
+    """A later level may say more."""
+    model = REPLIES[request_]
+    more = model.model_validate({**whole(request_), "later": {"x": 1}})
+    assert more == model.model_validate(whole(request_))
+
+
+@pytest.mark.parametrize("request_", REPLIES)
+def test_what_may_be_left_out_is_left_out(request_: str) -> None:
+    """Nothing on the wire is null, and without the optional fields the reply is still read."""
+    fields = {name: value for name, value in whole(request_).items() if name != "ignored"}
+    body = REPLIES[request_].model_validate(fields).model_dump_json(exclude_none=True)
+    assert json.loads(body) == fields
+
+
+@pytest.mark.parametrize("value", ["memory", "process", "disk"])
+def test_known_durabilities_are_kept(value: str) -> None:
+    """Each promise is read as what it is."""
+    assert Welcome.model_validate({**WELCOME, "durability": value}).durability == value
+
+
+@pytest.mark.parametrize("value", ["two-continents", "", None, 7, []])
+def test_an_unknown_durability_promises_least(value: object) -> None:
+    """What is not understood is not relied upon."""
+    assert Welcome.model_validate({**WELCOME, "durability": value}).durability == "memory"
+
+
+def test_the_limits_announced_are_the_limits_kept() -> None:
+    """What a client reads in welcome is what the request models enforce."""
+    announced = replies.Limits()
+    assert announced.text == limits.TEXT_CHARACTERS
+    assert announced.topic == limits.TOPIC_CHARACTERS
+    assert announced.history == limits.HISTORY_PAGE
+    assert announced.frame_to_server == limits.FRAME_TO_SERVER
+    assert announced.frame_to_client == limits.FRAME_TO_CLIENT
+    assert announced.rooms == limits.ROOMS_PER_CLIENT
+    assert announced.list == limits.LIST_PAGE
+    assert announced.members == limits.MEMBERS_IN_JOIN
+
+
+@given(strategies.ids, st.none() | st.lists(strategies.ids))
+def test_ok_says_whose_and_what_was_ignored(re: str, ignored: list[str] | None) -> None:
+    """Any id comes back as it was."""
+    body = Ok(re=re, ignored=ignored).model_dump_json(exclude_none=True)
+    assert Ok.model_validate_json(body) == Ok(re=re, ignored=ignored)
+    assert ("ignored" in json.loads(body)) == (ignored is not None)
+
+
+def test_the_largest_join_reply_fits_into_a_frame() -> None:
+    """Every list in a reply is bounded, and so is the frame."""
+    longest = {"uid": "u" * 13, "nick": "n" * limits.NICK_CHARACTERS}
+    user = User(**longest, registered=False, bot=False)
+    reply = replies.UsersOk(re="\0" * 64, users=[user] * limits.LIST_PAGE, count=10**6, more=True)
+    assert len(reply.model_dump_json()) < limits.FRAME_TO_CLIENT
+
+
+def test_the_largest_list_of_rooms_fits_into_a_frame() -> None:
+    """Five hundred rooms, each with the longest name and a topic in four-byte characters."""
+    entry = replies.RoomEntry(
+        room="r" * limits.ROOM_CHARACTERS, topic="😀" * limits.TOPIC_CHARACTERS, count=10**6
+    )
+    reply = replies.RoomsOk(re="\0" * 64, rooms=[entry] * limits.LIST_PAGE, count=10**6, more=True)
+    assert len(reply.model_dump_json().encode()) < limits.FRAME_TO_CLIENT
