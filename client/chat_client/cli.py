@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import version
+from io import TextIOWrapper
 
 import click
 
@@ -27,8 +28,16 @@ def main(nick: str | None, host: str, port: int) -> None:
     """
     from chat_client.ui.plain import Plain
 
+    _accept_any_text()
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     try:
         sys.exit(Plain(host, port, nick, interactive=interactive).run())
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _accept_any_text() -> None:
+    """Read bytes that are no text, and write what the terminal has no letters for, all the same."""
+    for stream, errors in ((sys.stdin, "replace"), (sys.stdout, "backslashreplace")):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors=errors)

@@ -72,8 +72,12 @@ class Transport:
         self._socket.close()
 
     def _read(self) -> None:
-        self._on_end(self._read_until_end())
-        self._queue.put(None)
+        reason = Disconnected("connection.lost", "A fault in this client ended the connection.")
+        try:
+            reason = self._read_until_end()
+        finally:  # whoever waits must hear of the end, also when a callback of theirs failed
+            self._on_end(reason)
+            self._queue.put(None)
 
     def _read_until_end(self) -> Disconnected:
         try:

@@ -73,7 +73,8 @@ def test_a_refusal_is_an_answer_with_the_wire_s_code() -> None:
 
 def test_an_error_of_the_connection_is_a_fault() -> None:
     """Without `re` it belongs to no request."""
-    [fault] = Session().receive(frame(type="error", code="frame.too_large", message="m", fatal=True))
+    data = frame(type="error", code="frame.too_large", message="m", fatal=True)
+    [fault] = Session().receive(data)
     assert isinstance(fault, Fault)
     assert fault.refused.fatal
 

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 import pytest
 
 from chat_client.client import Client
+from chat_schema import events
 from chat_server import ChatServer
 from tests.support.document import Document, blocks
-from tests.support.program import ServerProgram, run_program
+from tests.support.program import BIN, ServerProgram, run_program
 from tests.support.terminal import Terminal
 
 
@@ -30,13 +31,18 @@ def port(server: ChatServer) -> str:
     return str(server.address[1])
 
 
+def _said(client: Client) -> list[str]:
+    """The texts that have arrived."""
+    return [event.text for event in client.events(timeout=0) if isinstance(event, events.Broadcast)]
+
+
 def test_a_pipe_is_said_line_by_line(server: ChatServer, port: str) -> None:
     """Each line is sent, each answer is printed, the end of the input is the end: exit 0."""
     with Client(port=server.address[1], nick="alice") as alice:
         alice.join("lobby")
         done = run_program("chat-client", "--port", port, "--nick", "bob", text="one\n//two\n")
         alice.ping()
-        said = [event.text for event in alice.events(timeout=0) if event.type == "broadcast"]
+        said = _said(alice)
     assert (done.returncode, done.stderr) == (0, "")
     assert said == ["one", "/two"]
     assert [line[6:] for line in done.stdout.splitlines()[-2:]] == [
@@ -176,6 +182,22 @@ def test_nothing_remote_acts_on_the_terminal(server: ChatServer, port: str) -> N
             terminal.wait_for_text("<bob> a\\u202egnp.exe")
 
 
+def test_a_closed_output_ends_it_quietly(port: str) -> None:
+    """`chat-client | head -1`: no traceback, no error."""
+    done = run_program(
+        "sh", "-c", f"yes hello | head -n 2000 | {BIN}/chat-client --port {port} | head -n 1"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1
+
+
+def test_bytes_that_are_no_text_are_replaced(server: ChatServer, port: str) -> None:
+    """A binary line is said with replacement characters instead of ending in a traceback."""
+    done = run_program("sh", "-c", f"printf 'a\\377b\\n' | {BIN}/chat-client --port {port}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "<guest_1> a\ufffdb" in done.stdout
+
+
 @pytest.mark.parametrize("program", ["chat-server", "chat-client"])
 def test_help_needs_nothing_heavy(program: str) -> None:
     """`--help` answers without pydantic or a prompt being imported."""
@@ -200,7 +222,7 @@ def test_the_client_printed_in_the_protocol_works(server: ChatServer, port: str)
         alice.join("lobby")
         done = run_program("python", "-I", "-S", "-c", source, port, text="hello\n\nbye \x1b\n")
         alice.ping()
-        said = [event.text for event in alice.events(timeout=0) if event.type == "broadcast"]
+        said = _said(alice)
     assert said == ["hello", " "]
     assert done.stdout.splitlines() == ["lobby <guest_1> 'hello'", "lobby <guest_1> ' '"]
     assert "control character" in done.stderr

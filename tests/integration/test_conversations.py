@@ -208,9 +208,7 @@ def test_history_is_for_those_who_may_read_it(connect: Connect) -> None:
     alice, bob, carol = connect("alice"), connect("bob"), connect("carol")
     alice.ask("join", room="dev")
     whispers = alice.ask("whisper", to="bob", text="psst")["room"]
-    codes = {
-        carol.ask("history", room=room).get("code") for room in ("dev", "nowhere", whispers)
-    }
+    codes = {carol.ask("history", room=room).get("code") for room in ("dev", "nowhere", whispers)}
     assert codes == {"room.not_member"}
     assert [event["text"] for event in bob.ask("history", room=whispers)["events"]] == ["psst"]
 

@@ -45,9 +45,7 @@ def test_keep_alives_by_the_thousand_cost_nothing(honest: Peer, stranger: Strang
     assert peer.ask("hello")["type"] == "welcome"
 
 
-def test_a_body_that_is_no_object_is_forgiven_three_times(
-    honest: Peer, stranger: Stranger
-) -> None:
+def test_a_body_that_is_no_object_is_forgiven_three_times(honest: Peer, stranger: Stranger) -> None:
     """Cases 2, 20, 21, 28: the fourth broken body ends the connection with its reason."""
     peer = stranger()
     for body in (b"{}x", b"[]", b'"x"', b"\xff\xfe"):
@@ -241,9 +239,13 @@ def test_a_stranger_who_reads_nothing_costs_little() -> None:
     """Case 11, before welcome: a few kilobytes of refusals wait at the most."""
     with ChatServer(short_settings(outbox_before_welcome=1024)) as server:
         with Peer(server.address) as peer, pytest.raises((BrokenPipeError, ConnectionResetError)):
-            while True:
-                peer.send("join", room="dev", id="x" * 60)
+            _flood(peer)
         assert server.telemetry.counts()["closed.client.slow"] == 1
+
+
+def _flood(peer: Peer) -> None:
+    while True:
+        peer.send("join", room="dev", id="x" * 60)
 
 
 def test_everything_before_hello_is_refused(honest: Peer, stranger: Stranger) -> None:
@@ -311,9 +313,7 @@ def test_without_limits_addresses_have_none() -> None:
             assert one.nick != two.nick
 
 
-def test_a_version_of_another_major_is_refused_for_good(
-    honest: Peer, stranger: Stranger
-) -> None:
+def test_a_version_of_another_major_is_refused_for_good(honest: Peer, stranger: Stranger) -> None:
     """The refusal says what is spoken here, and bye says never."""
     peer = stranger()
     peer.send("hello", id="1", version=2)
@@ -333,9 +333,7 @@ def test_the_end_of_a_connection_is_final(honest: Peer, stranger: Stranger) -> N
     honest.heard()
     body = b'{"type":"broadcast","room":"dev","text":"too late"}'
     quit_ = b'{"type":"quit","id":"q"}'
-    peer.socket.sendall(
-        struct.pack(">I", len(quit_)) + quit_ + struct.pack(">I", len(body)) + body
-    )
+    peer.socket.sendall(struct.pack(">I", len(quit_)) + quit_ + struct.pack(">I", len(body)) + body)
     assert kinds(peer.rest()) == ["ok", "bye"]
     with pytest.raises((Closed, ConnectionResetError)):
         peer.receive()

@@ -9,6 +9,7 @@ Rules:
 
 from __future__ import annotations
 
+import os
 import queue
 import sys
 import threading
@@ -134,7 +135,7 @@ class Plain:
         """Lines of standard input, each once the one before is answered."""
         threading.Thread(target=self._read_input, name="chat-input", daemon=True).start()
         self._wait_settled()
-        while (line := self._input.get()) is not None:
+        while (line := self._input.get()) is not None and self._ended is None:
             yield line
             self._wait_settled()
 
@@ -201,13 +202,19 @@ class Plain:
                 app.loop.call_soon_threadsafe(lambda: app.exit(exception=EOFError))
 
     def _show(self, text: list[str]) -> None:
-        for line in text:
-            print(line, flush=True)
+        try:
+            for line in text:
+                print(line, flush=True)
+        except BrokenPipeError:  # nobody reads any more, as in `chat-client | head`: end quietly
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self._on_end(Disconnected("client.quit", "The output was closed."))
 
     def _complain(self, text: list[str]) -> None:
         """Show what went wrong: beside the rest on a terminal, apart from it in a pipe."""
-        for line in text:
-            print(line, file=sys.stdout if self._interactive else sys.stderr, flush=True)
+        if self._interactive:
+            self._show(text)
+        for line in [] if self._interactive else text:
+            print(line, file=sys.stderr, flush=True)
 
     def _report_end(self, ended: Disconnected) -> int:
         print(f"chat-client: {escape(ended.message)}", file=sys.stderr)

@@ -24,7 +24,7 @@ def broadcast(services: Services, session: Session, request: requests.Broadcast)
     room = session.rooms.get(request.room) or _room_of(session, request.room)
     ts = session.connection.loop.stamp
     head, tail = composition.broadcast(room.name, ts, session.known, request.text, request.cid)
-    answer = _sent(session, request, room.name, ts)
+    answer = None if request.id is None else _sent(session, request, request.id, room.name, ts)
     services.journal.append(Entry(room.key, head, tail, session, answer))
     session.in_flight += 1
 
@@ -38,7 +38,7 @@ def whisper(services: Services, session: Session, request: requests.Whisper) -> 
     room = services.hub.converse(person, other)
     ts = session.connection.loop.stamp
     head, tail = composition.whisper(room, ts, person, other, request.text, request.cid)
-    answer = _sent(session, request, room, ts)
+    answer = None if request.id is None else _sent(session, request, request.id, room, ts)
     people = (person.uid, other.uid)
     services.journal.append(Entry(room, head, tail, session, answer, people))
     session.in_flight += 1
@@ -50,8 +50,8 @@ def _room_of(session: Session, name: str) -> Room:
     return session.room(name)
 
 
-def _sent(session: Session, request: Request, name: str, ts: str) -> Callable[[int], bytes] | None:
-    """The reply but for the number, where one is wanted."""
-    if request.id is None:
-        return None
-    return partial(composition.sent_ok, request.id, session.ignored(request), name, ts)
+def _sent(
+    session: Session, request: Request, re: str, name: str, ts: str
+) -> Callable[[int], bytes]:
+    """The reply but for the number."""
+    return partial(composition.sent_ok, re, session.ignored(request), name, ts)
