@@ -18,11 +18,11 @@ follow. Hence the columns that say who was busy:
 
 - `server %` and `load %`: CPU of the server under test, and of the busiest load process, in
   hundredths of one core. `cores %`: how much of the whole machine was in use, whoever used it.
-- `bound by`: what kept the figure from being higher. `server`: the server had a core to itself and
-  used it up. `load`: a load process did. `cores`: no core was left, so server, load and whatever
-  else runs here competed. `rate`: the scenario asks for no more. `window`: nobody was busy, all
-  waited for each other; more messages in flight would give more.
+- `bound by`: the busiest of these three, which kept the figure from being higher. `server`: it used
+  up a core. `load`: a load process did. `cores`: none was left, so the server, the load and
+  whatever else runs here competed. `window`: nobody was busy, all waited for each other, and more
+  messages in flight would give more. `rate`: the scenario asks for no more.
 
-CPU per delivery is taken from the kernel's account of the server process and hardly depends on any
-of this: compare servers by it first.
+CPU per delivery is taken from the kernel's account of the server process and depends least on all
+this: compare servers by it first.
 """

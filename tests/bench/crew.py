@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import time
 from array import array
@@ -9,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 from tests.bench import load, meter
 from tests.bench.figure import Figure, IdleFigure, percentile
@@ -49,7 +50,7 @@ class Crew:
         self._pipes: list[Connection[Order, Answer]] = []
         self._processes: list[BaseProcess] = []
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> Self:
         context = multiprocessing.get_context("spawn")
         for number in range(len(self._shares)):
             ours, theirs = context.Pipe()
@@ -63,12 +64,12 @@ class Crew:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for pipe in self._pipes:
-            pipe.close()
         for process in self._processes:
             process.terminate()
         for process in self._processes:
             process.join()
+        for pipe in self._pipes:
+            pipe.close()
 
     # Coming in
 
@@ -76,34 +77,44 @@ class Crew:
         """Bring all clients in; raise LoadError where that takes too long."""
         entered = self._log_in(patience)
         if entered.clients < self._scenario.clients:
-            raise LoadError(
-                f"only {entered.clients} of {self._scenario.clients} came in within {patience:.0f} s"
-            )
+            came = f"{entered.clients} of {self._scenario.clients}"
+            raise LoadError(f"only {came} came in within {patience:.0f} s")
         self._settle()
         return entered
 
     def idle(self, patience: float = _TO_ENTER) -> IdleFigure:
         """Bring in as many as come in that time and say what they cost."""
         before = meter.resident_kib(self._server.pid)
-        start = time.monotonic()
         entered = self._log_in(patience)
         if not entered.clients:
             raise LoadError("nobody came in")
         self._settle()
         after = meter.resident_kib(self._server.pid)
         kib = None if before is None or after is None else (after - before) / entered.clients
-        return IdleFigure(entered.clients, kib, entered.clients / (entered.when - start))
+        return IdleFigure(entered.clients, kib, entered.clients / (entered.ended - entered.began))
 
     def _log_in(self, patience: float) -> Entered:
         contender = self._server.contender
         at_once = max(1, contender.at_once // len(self._shares))
         deadline = time.monotonic() + patience
         orders = [
-            Enter(self._server.port, contender.dialect, self._scenario, seats, at_once, deadline)
+            Enter(
+                self._server.pid,
+                self._server.port,
+                contender.dialect,
+                self._scenario,
+                seats,
+                at_once,
+                deadline,
+            )
             for seats in self._shares
         ]
         answers = self._ask(orders, deadline, Entered)
-        return Entered(sum(a.clients for a in answers), max(a.when for a in answers))
+        return Entered(
+            sum(a.clients for a in answers),
+            min(a.began for a in answers),
+            max(a.ended for a in answers),
+        )
 
     def _settle(self) -> None:
         deadline = time.monotonic() + _TO_DRAIN
@@ -114,12 +125,12 @@ class Crew:
     def talk(self, warm: float, seconds: float) -> Figure:
         """Measure one round."""
         begin = time.monotonic() + warm
-        self._tell([Talk(begin, begin + seconds)] * len(self._pipes))
-        before = self._look_at(begin)
-        after = self._look_at(begin + seconds)
-        heard = self._hear(begin + seconds, Heard)
-        drained = self._drain(heard)
-        return _figure(heard, before, after, drained)
+        end = begin + seconds
+        self._tell([Talk(begin, end)] * len(self._pipes))
+        before = self._look(begin)
+        after = self._look(end)
+        heard = self._hear(end, Heard)
+        return _figure(heard, before, after, self._drain(heard))
 
     def _drain(self, heard: list[Heard]) -> Drained:
         sent: Counter[int] = Counter()
@@ -129,11 +140,10 @@ class Crew:
         answers = self._ask([Drain(dict(sent), deadline)] * len(self._pipes), deadline, Drained)
         return Drained(sum(a.missing for a in answers), sum(a.surplus for a in answers))
 
-    def _look_at(self, when: float) -> _Look:
-        """Look at the meters at that time, unless a load process fails before."""
-        if failed := wait(self._pipes, max(0.0, when - time.monotonic())):
-            self._hear_from(self._pipes[self._pipes.index(failed[0])], when, Heard)  # type: ignore[arg-type]
-        return _Look(self._server.pid)
+    def _look(self, when: float) -> _Look:
+        """Look at the meters at that time, or at once when a load process has failed."""
+        wait(self._pipes, max(0.0, when - time.monotonic()))
+        return _Look(time.monotonic(), meter.cpu_seconds(self._server.pid), meter.machine_seconds())
 
     # The pipes
 
@@ -143,10 +153,55 @@ class Crew:
 
     def _tell(self, orders: Sequence[Order]) -> None:
         for pipe, order in zip(self._pipes, orders, strict=True):
-            try:
+            with contextlib.suppress(OSError):  # one that has ended has said why: `_hear` reads it
                 pipe.send(order)
-            except OSError:
-                raise LoadError(self._why(pipe)) from None
 
     def _hear(self, deadline: float, kind: type[_Some]) -> list[_Some]:
         return [self._hear_from(pipe, deadline, kind) for pipe in self._pipes]
+
+    def _hear_from(
+        self, pipe: Connection[Order, Answer], deadline: float, kind: type[_Some]
+    ) -> _Some:
+        if not pipe.poll(max(0.0, deadline - time.monotonic()) + _SLACK):
+            raise LoadError("a load process does not answer")
+        try:
+            answer = pipe.recv()
+        except (EOFError, OSError):
+            raise LoadError("a load process has died") from None
+        if not isinstance(answer, kind):
+            raise LoadError(answer.why if isinstance(answer, Failure) else f"got {answer}")
+        return answer
+
+
+class _Look(NamedTuple):
+    """What the meters said."""
+
+    when: float
+    server: float | None
+    machine: tuple[float, float] | None
+
+
+def _figure(heard: list[Heard], before: _Look, after: _Look, drained: Drained) -> Figure:
+    ages = array("q", sorted(age for one in heard for age in one.ages))
+    rate = sum(one.deliveries / one.seconds for one in heard)
+    share = None
+    if before.server is not None and after.server is not None:
+        share = (after.server - before.server) / (after.when - before.when)
+    return Figure(
+        deliveries_per_s=rate,
+        cpu_s_per_million=None if share is None or not rate else share / rate * 1e6,
+        p50_ms=percentile(ages, 0.50),
+        p99_ms=percentile(ages, 0.99),
+        server_share=share,
+        load_share=max(one.share for one in heard),
+        cores_share=_in_use(before, after),
+        lost=drained.missing,
+        surplus=drained.surplus,
+    )
+
+
+def _in_use(before: _Look, after: _Look) -> float | None:
+    if before.machine is None or after.machine is None:
+        return None
+    (busy, whole), (busy_then, whole_then) = before.machine, after.machine
+    return (busy_then - busy) / max(1.0, whole_then - whole)

@@ -9,8 +9,8 @@ from typing import Any
 
 from tests.bench.scenario import Scenario
 
-_USED_UP = 0.9
-"""From this share on we say that a thing was busy: the rest is switching and noise."""
+_USED_UP = 0.8
+"""From this share on we say that a thing was used up: the rest is switching and noise."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,13 @@ class Figure:
         """What kept the figure from being higher."""
         if scenario.rate:
             return "rate"
-        if (self.server_share or 0) >= _USED_UP:
-            return "server"
-        if self.load_share >= _USED_UP:
-            return "load"
-        return "cores" if (self.cores_share or 0) >= _USED_UP else "window"
+        shares = {
+            "cores": self.cores_share or 0.0,
+            "server": min(1.0, self.server_share or 0.0),
+            "load": self.load_share,
+        }
+        busiest = max(shares, key=lambda what: shares[what])
+        return busiest if shares[busiest] >= _USED_UP else "window"
 
 
 @dataclass(frozen=True)

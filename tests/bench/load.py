@@ -1,12 +1,15 @@
 """A load process: holds its share of the clients and does what the benchmark orders.
 
-It ends when the other end of its pipe does. One selector watches all clients; while nothing is
+It ends when the benchmark does; if that was killed and could not stop the server under test, the
+load stops it. One selector watches all clients; while nothing is
 ordered it goes on reading, so that no server finds its clients slow or dead.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import os
 import signal
 import time
 from array import array
@@ -44,11 +47,13 @@ now = time.monotonic
 def serve(orders: Connection[Answer, Order]) -> None:
     """Run in a process of its own until `orders` is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the benchmark, which ends us
+    enter = orders.recv()
+    assert isinstance(enter, Enter)
     try:
-        while True:
-            Load(orders).serve()
+        Load(orders, enter).serve()
     except (EOFError, BrokenPipeError):
-        return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(enter.server, signal.SIGTERM)
     except LoadError as error:
         orders.send(Failure(str(error)))
 
@@ -56,10 +61,8 @@ def serve(orders: Connection[Answer, Order]) -> None:
 class Load:
     """The clients of one process at one server."""
 
-    def __init__(self, orders: Connection[Answer, Order]) -> None:
+    def __init__(self, orders: Connection[Answer, Order], enter: Enter) -> None:
         self._orders = orders
-        enter = orders.recv()
-        assert isinstance(enter, Enter)
         self._enter = enter
         self._scenario: Scenario = enter.scenario
         self._station = Station(DIALECTS[enter.dialect])
@@ -107,16 +110,17 @@ class Load:
 
     def _log_in(self) -> Entered:
         enter = self._enter
+        began = now()
         queue = Queue(self._station, enter.seats, enter.port, enter.at_once)
         while not queue.empty and now() < enter.deadline:
             self._turn(_TURN)
-        when = now()
+        ended = now()
         self._members = queue.members
         self._seat_talkers()
         gc.collect()
         gc.freeze()
         gc.disable()
-        return Entered(len(self._members), when)
+        return Entered(len(self._members), began, ended)
 
     def _seat_talkers(self) -> None:
         for member in self._members:
@@ -129,7 +133,7 @@ class Load:
                 member.talkers = {talker.number: talker for talker in talkers}
 
     def _settle(self, order: Settle) -> Settled:
-        while self._turn(order.quiet) and not self._ordered and now() < order.deadline:
+        while self._turn(order.quiet) and now() < order.deadline:
             pass
         return Settled()
 
@@ -199,7 +203,8 @@ class Load:
             self._turn(_TURN)
         gaps = [count - member.got for member, count in expected]
         return Drained(
-            missing=sum(gap for gap in gaps if gap > 0), surplus=-sum(gap for gap in gaps if gap < 0)
+            missing=sum(gap for gap in gaps if gap > 0),
+            surplus=-sum(gap for gap in gaps if gap < 0),
         )
 
     def _expected(self, sent: dict[int, int]) -> list[tuple[Member, int]]:

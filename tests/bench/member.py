@@ -60,7 +60,9 @@ class Member:
         if tail:
             buffer[start:_CARRY] = tail
         self.got += buffer.count(stamp.MARK, start, end)
-        self._tail = bytes(buffer[max(start, end - _CARRY) : end]) if buffer[end - 1] == _LAST else b""
+        self._tail = (
+            bytes(buffer[max(start, end - _CARRY) : end]) if buffer[end - 1] == _LAST else b""
+        )
 
     def send(self, data: bytes) -> None:
         """Send now what the kernel takes, and the rest when it can."""

@@ -12,6 +12,7 @@ from tests.bench.scenario import Scenario, Seat
 class Enter:
     """Log these clients in, until `deadline` at the latest; answered with Entered."""
 
+    server: int
     port: int
     dialect: str
     scenario: Scenario
@@ -22,10 +23,11 @@ class Enter:
 
 @dataclass(frozen=True)
 class Entered:
-    """So many are in, and the last came in at `when`."""
+    """So many are in; the first knocked at `began`, the last came in at `ended`."""
 
     clients: int
-    when: float
+    began: float
+    ended: float
 
 
 @dataclass(frozen=True)

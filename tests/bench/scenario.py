@@ -37,7 +37,13 @@ class Scenario:
     def small(self) -> Scenario:
         """The same in a size that takes no time, to see that the benchmark works."""
         rooms, members = min(self.rooms, 3), min(self.members, 20)
-        return replace(self, rooms=rooms, members=members, ears=min(self.ears, members))
+        return replace(
+            self,
+            what=f"the same with {rooms} x {members} members",
+            rooms=rooms,
+            members=members,
+            ears=min(self.ears, members),
+        )
 
 
 @dataclass(frozen=True)
