@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 from pydantic_core import from_json
 
+from chat_schema import limits
 from chat_schema.names import Sequence, User
 
 
@@ -143,12 +144,26 @@ _adapter = TypeAdapter[AnyEvent](Annotated[AnyEvent, Field(discriminator="type")
 
 def read_event(body: bytes) -> AnyEvent | Unknown:
     """Return the event in `body`; raise pydantic's ValidationError where it is none."""
-    return event_of(from_json(body))
+    try:
+        value = from_json(body)
+    except ValueError:
+        return _adapter.validate_json(body)  # says in pydantic's way what is wrong
+    return event_of(value)
 
 
 def event_of(value: Any) -> AnyEvent | Unknown:
     """Return the event that a decoded object is, as a page of history holds them."""
     type_ = value.get("type") if isinstance(value, dict) else None
     if isinstance(type_, str) and type_ not in EVENTS:
-        return Unknown.model_validate(value)
+        return _unknown(type_, value.get("room"), value.get("seq"))
     return _adapter.validate_python(value)
+
+
+def _unknown(type_: str, room: object, seq: object) -> Unknown:
+    """What a later level may use otherwise is taken for absent: nothing of it is understood."""
+    countable = isinstance(seq, int) and 0 <= seq <= limits.SAFE_INTEGER
+    return Unknown(
+        type=type_,
+        room=room if isinstance(room, str) else None,
+        seq=seq if isinstance(seq, int) and countable else None,
+    )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from chat_schema import limits
 from chat_schema.errors import Refused
@@ -173,7 +173,7 @@ class Error(BaseModel):
     field: str | None = None
     limit: int | None = None
     size: int | None = None
-    versions: tuple[int, int] | None = None
+    versions: Annotated[tuple[int, int], Field(strict=False)] | None = None
 
     @classmethod
     def from_refused(cls, refused: Refused) -> Error:

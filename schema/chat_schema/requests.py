@@ -263,7 +263,7 @@ def _check_interoperable(extra: dict[str, Any], re: str | None) -> None:
 
 def _check(value: object, depth: int) -> None:
     """Refuse in unknown fields what other JSON libraries would read differently (I-JSON)."""
-    if depth > limits.NESTING:
+    if depth > limits.NESTING and isinstance(value, dict | list):
         raise ValueError(f"The frame is nested deeper than {limits.NESTING} levels.")
     if isinstance(value, dict):
         for item in value.values():

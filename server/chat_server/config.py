@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from chat_schema import DEFAULT_PORT
 
@@ -22,7 +22,7 @@ Count = Annotated[int, Field(ge=1)]
 class Section(BaseModel):
     """The base of every section."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Server(Section):
@@ -61,6 +61,12 @@ class Heartbeat(Section):
     timeout: Seconds = 75
     """Then it gives up: two questions and some slack."""
 
+    @model_validator(mode="after")
+    def _asks_before_giving_up(self) -> Self:
+        if self.interval >= self.timeout:
+            raise ValueError("interval must be shorter than timeout")
+        return self
+
 
 class Limits(Section):
     """Bounds on what one client or address can take from the others."""
@@ -91,6 +97,12 @@ class Limits(Section):
     """Rooms on the server; the one empty longest gives way to a new one."""
     waiting_jobs: Count = 256
     """Slow requests behind the workers: at 10 ms each, a wait of a second or so."""
+
+    @model_validator(mode="after")
+    def _warns_before_giving_up(self) -> Self:
+        if self.outbox_soft > self.outbox_hard:
+            raise ValueError("outbox_soft must not exceed outbox_hard")
+        return self
 
 
 class Settings(Section):

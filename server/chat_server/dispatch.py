@@ -102,7 +102,11 @@ class Session:
             self._take(request)
 
     def input_over(self) -> None:
-        """The client sends no more: its stay is over."""
+        """The client sends no more: its stay is over, once what it appended is answered."""
+        self.connection.loop.drain()
+        if self.in_flight:
+            self.connection.pause()
+            return
         refused = Refused("client.quit", "You closed your side of the connection.")
         self._end(refused, "lost", error=False)
 
@@ -142,7 +146,7 @@ class Session:
         self.in_flight -= 1
         if entry.answer is not None and self.connection.state is State.OPEN:
             self.connection.send(encode_frame(entry.answer(seq)))
-        if self._held is not None and not self.in_flight:
+        if not self.in_flight and self.connection.deaf:
             self.connection.loop.resume(self.connection)
 
     # One request
@@ -159,6 +163,8 @@ class Session:
             return
         try:
             result = row.handle(self._services, self, request)
+            if result is not None:
+                self._conclude(request, result)
         except Refused as refused:
             self._refuse(request, refused)
         except JournalFull:
@@ -166,9 +172,6 @@ class Session:
             self._refuse(request, Refused("server.busy", message, retry_after=1))
         except Exception:
             self._refuse(request, self._incident(request))
-        else:
-            if result is not None:
-                self._conclude(request, result)
 
     def _hold(self, request: AnyRequest) -> None:
         self._held = request

@@ -137,6 +137,9 @@ class Hub:
                 topic, size = room.topic, len(room.members)
         except Refused:
             connection.loop.leave(connection, key)
+            with self._lock:
+                if self._rooms.find(name) is None:
+                    self._journal.forget(key)  # entering made it known there, without an entry
             raise
         session.rooms[key] = room
         if evicted is not None:

@@ -6,6 +6,7 @@ future that nobody reads is never seen. Here a full queue refuses, and every out
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Callable
@@ -54,9 +55,12 @@ class Workers:
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
             job, outcome = item
+            result, fault = None, None
             try:
                 result = job()
             except BaseException as error:  # whatever it was belongs to who asked
-                outcome(None, error)
-            else:
-                outcome(result, None)
+                fault = error
+            try:
+                outcome(result, fault)
+            except Exception:
+                logging.getLogger("chat_server").exception("an outcome failed")

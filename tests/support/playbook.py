@@ -24,27 +24,16 @@ from chat_server.dispatch import Session
 from chat_server.domain.rooms import Rooms
 from chat_server.hub import Hub
 from chat_server.journal.memory import MemoryJournal
-from chat_server.net.connection import Connection, Terms
+from chat_server.net.connection import Connection
 from chat_server.services import Services
 from chat_server.telemetry import Telemetry
 from chat_server.workers import Job, Outcome, Workers
 from tests.support.clock import ManualTime
 from tests.support.hand_loop import HandLoop
 from tests.support.sockets import FakeSocket
+from tests.support.terms import USUAL_TERMS
 
 Frame = dict[str, Any]
-
-TERMS = Terms(
-    hello=10,
-    frame=30,
-    ping=30,
-    silence=75,
-    outbox_before_welcome=8 * 1024,
-    outbox_soft=256 * 1024,
-    outbox_hard=1024 * 1024,
-    soft_grace=10,
-    stall=15,
-)
 
 TICKS = 50
 """Ticks after which a conversation that still goes on is taken to go on for ever."""
@@ -65,8 +54,10 @@ class HandWorkers(Workers):
 
     def work(self) -> None:
         """Do everything that waits."""
+        self._queue.maxsize += 1  # room for the word to stop
         self._queue.put_nowait(None)
         self._work()
+        self._queue.maxsize -= 1
 
 
 class Playbook:
@@ -157,7 +148,9 @@ class Actor:
     def __init__(self, book: Playbook, loop: HandLoop) -> None:
         self.book = book
         self.sock = loop.selector.introduce(FakeSocket())
-        self.connection = Connection(self.sock.as_socket, "192.0.2.1", loop, TERMS, book.attend)
+        self.connection = Connection(
+            self.sock.as_socket, "192.0.2.1", loop, USUAL_TERMS, book.attend
+        )
         loop.adopt(self.connection)
         self._decoder = FrameDecoder(limits.FRAME_TO_CLIENT)
         self._decoded = 0

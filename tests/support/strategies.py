@@ -26,7 +26,8 @@ def _without_control(allowed: str) -> st.SearchStrategy[str]:
 nicks = _identifiers(limits.NICK_CHARACTERS)
 rooms = _identifiers(limits.ROOM_CHARACTERS)
 uids = st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=13)
-users = st.builds(names.User, uid=uids, nick=nicks, registered=st.booleans(), bot=st.booleans())
+flags = st.none() | st.booleans()
+users = st.builds(names.User, uid=uids, nick=nicks, registered=flags, bot=flags)
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=limits.ID_CHARACTERS)
 """Request ids and cids: any characters at all, control characters too."""
 texts = st.text(_without_control(ALLOWED_CONTROL), min_size=1, max_size=200)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from math import ceil
 
 from chat_schema.errors import Refused
 
@@ -30,7 +31,7 @@ class Addresses:
     def admit(self, address: str, now: float) -> None:
         """Count one more connection, or raise Refused with `retry_after`."""
         limits = self._limits
-        if limits is None or (limits.exempt_loopback and ip_address(address).is_loopback):
+        if limits is None or (limits.exempt_loopback and _parse(address).is_loopback):
             return
         block = _block(address)
         begun = self._begun.setdefault(block, deque())
@@ -46,7 +47,7 @@ class Addresses:
                 "rate.connections",
                 f"Your address began {limits.per_window} connections lately; wait a little.",
                 limit=limits.per_window,
-                retry_after=round(begun[0] + limits.window - now, 1),
+                retry_after=ceil(10 * (begun[0] + limits.window - now)) / 10,
             )
         begun.append(now)
         self._open[block] = self._open.get(block, 0) + 1
@@ -71,12 +72,15 @@ class Addresses:
 
 
 def _block(address: str) -> str:
+    parsed = _parse(address)
+    return parsed.exploded[:19] if isinstance(parsed, IPv6Address) else str(parsed)
+
+
+def _parse(address: str) -> IPv4Address | IPv6Address:
+    """The address; an IPv4 address that came over IPv6 is that IPv4 address."""
     parsed = ip_address(address.partition("%")[0])
-    if isinstance(parsed, IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return parsed.exploded[:19]
-    return str(parsed)
+    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return parsed if mapped is None else mapped
 
 
 def _forget_before(begun: deque[float], moment: float) -> None:

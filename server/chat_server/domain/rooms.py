@@ -8,7 +8,7 @@ from chat_server.domain.people import Person
 
 
 class Room:
-    """One room. `key` is its name as compared, `quiet_since` a count that orders empty rooms."""
+    """One room; `key` is its name as compared."""
 
     __slots__ = ("key", "members", "name", "topic")
 

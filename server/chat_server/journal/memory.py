@@ -58,6 +58,8 @@ class MemoryJournal:
     def append(self, entry: Entry) -> None:
         """Number, keep and hand on at once."""
         with self._lock:
+            if self._hand_on is _not_open:
+                raise RuntimeError("the journal is not open")
             room = self._rooms.get(entry.room) or self._open_room(entry.room)
             seq = room.head = room.head + 1
             body = f"{entry.head}{seq}{entry.tail}".encode()

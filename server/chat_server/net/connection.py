@@ -106,8 +106,8 @@ class Connection:
     """A connected client; `handler` is whoever `attend` makes for it."""
 
     __slots__ = (
-        "_decoder", "_due", "_ended_input", "_frame_since", "_interest", "_progress", "_socket",
-        "_soft_since", "_stall_since", "_terms", "_unheard", "_until", "_welcomed",
+        "_asked", "_decoder", "_due", "_ended_input", "_frame_since", "_interest", "_progress",
+        "_socket", "_soft_since", "_stall_since", "_terms", "_unheard", "_until", "_welcomed",
         "address", "audiences", "deaf", "handler", "heard", "loop", "outbox", "state",
     )  # fmt: skip
 
@@ -137,6 +137,7 @@ class Connection:
         self._soft_since: float | None = None
         self._stall_since = 0.0
         self._progress = 0
+        self._asked = 0.0
         self._due = math.inf
         self.outbox = Outbox(sock, self, loop.unsent, terms.outbox_before_welcome)
         self.handler = attend(self)
@@ -172,6 +173,8 @@ class Connection:
         if self.state is not State.OPEN:
             return
         self.deaf = False
+        self.heard = self.loop.now  # the silence, and the wait for a frame's rest, were our doing
+        self._frame_since = None
         self.handler.resumed()
         if not self.deaf:
             bodies, self._unheard = self._unheard, []
@@ -195,6 +198,8 @@ class Connection:
 
     def abort(self, reason: str) -> None:
         """Close now, without a word."""
+        if self.state is State.CLOSED:
+            return
         if self.state is State.OPEN:
             self._leave_open(State.CLOSED, reason)
         self.state = State.CLOSED
@@ -312,11 +317,13 @@ class Connection:
         terms = self._terms
         if not self._welcomed and now >= self._until:
             return Fault.HELLO_LATE
-        if self._frame_since is not None and now >= self._frame_since + terms.frame:
-            return Fault.FRAME_LATE
         if self.outbox.stuck and self._falls_behind(now):
             return Fault.SLOW
-        if not self.deaf and now >= self.heard + terms.silence:
+        if self.deaf:
+            return None  # nothing is read: it is not the client who keeps us waiting
+        if self._frame_since is not None and now >= self._frame_since + terms.frame:
+            return Fault.FRAME_LATE
+        if now >= self.heard + terms.silence:
             return Fault.SILENT
         return None
 
@@ -341,14 +348,18 @@ class Connection:
         terms = self._terms
         if not self._welcomed:
             return self._until
-        ping = self.heard + terms.ping
-        if now >= ping:
-            self.handler.silent()
-            ping = now + terms.ping
-        due = min(ping, now + terms.frame, self.heard + terms.silence)
+        if self.deaf:
+            due = now + terms.ping
+        else:
+            ping = max(self.heard, self._asked) + terms.ping
+            if now >= ping:
+                self._asked = now
+                self.handler.silent()
+                ping = now + terms.ping
+            due = min(ping, now + terms.frame, self.heard + terms.silence)
         if self.outbox.stuck:
             due = min(due, now + min(STUCK_CHECK, terms.stall))
-        if self._frame_since is not None:
+        if self._frame_since is not None and not self.deaf:
             due = min(due, self._frame_since + terms.frame)
         return max(due, now + 0.001)
 

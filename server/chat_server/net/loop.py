@@ -222,7 +222,7 @@ class Loop:
     # The parts of a tick
 
     def _patience(self) -> float | None:
-        if self._inbox or self._resumed:
+        if self._inbox or self._resumed or self._dirty or self.unsent:
             return 0
         if not self._timers:
             return None
@@ -236,14 +236,20 @@ class Loop:
     def _go_on(self) -> None:
         resumed, self._resumed = self._resumed, []
         for connection in resumed:
-            connection.resume()
+            try:
+                connection.resume()
+            except Exception:
+                log.exception("a fault while a connection went on")
 
     def _flush(self) -> None:
         for audience in self._dirty:
             audience.spread()
         self._dirty.clear()
         for outbox in self.unsent:
-            outbox.flush()
+            try:
+                outbox.flush()
+            except Exception:
+                log.exception("a fault while sending")
         self.unsent.clear()
 
     def _close(self) -> None:

@@ -5,8 +5,10 @@ A new journal is one entry in JOURNALS.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import pytest
@@ -210,6 +212,17 @@ def test_forgetting_a_room_that_is_not_there_is_no_fault(desk: Desk) -> None:
     assert desk.handed_on == []
 
 
+@contextmanager
+def hurried_threads() -> Iterator[None]:
+    """Let threads take turns as often as they can, so that each gets into the others' way."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
+
+
 def append_at_once(desk: Desk, threads: int, each: int, room: Callable[[int], str]) -> None:
     """Append from several threads, all beginning at the same moment."""
     barrier = threading.Barrier(threads)
@@ -220,10 +233,11 @@ def append_at_once(desk: Desk, threads: int, each: int, room: Callable[[int], st
             desk.journal.append(entry_of(room(number), f"{number}.{count:03}"))
 
     workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(PATIENCE)
+    with hurried_threads():
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(PATIENCE)
     desk.wait_for(threads * each)
 
 

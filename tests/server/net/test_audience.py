@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_server.net.audience import Audience
+from chat_server.net.audience import CROWD, Audience
 from chat_server.net.outbox import Outbox
 from tests.support.owner import NotingOwner
 from tests.support.sockets import FakeSocket
@@ -32,7 +32,8 @@ class Hall:
 
     def __init__(self, *members: Seat) -> None:
         self.dirty: list[Audience] = []
-        self.audience = Audience(self.dirty, delivered=0)
+        self.later: list[Audience] = []
+        self.audience = Audience(self.dirty, 0, self.later.append)
         for member in members:
             self.audience.add(member.outbox)
 
@@ -40,6 +41,11 @@ class Hall:
         """Publish each character as a frame."""
         for frame in frames:
             self.audience.publish(frame.encode())
+
+    def murmur(self, frames: str) -> None:
+        """Murmur each character as a frame."""
+        for frame in frames:
+            self.audience.murmur(frame.encode())
 
     def end_tick(self) -> None:
         """Spread as the loop does."""
@@ -200,25 +206,81 @@ def test_an_empty_audience_is_false(alice: Seat) -> None:
     assert not hall.audience
 
 
+def crowd_of(*members: Seat) -> Hall:
+    """An audience of these and so many others that murmurs wait."""
+    return Hall(*members, *(Seat() for _ in range(CROWD - len(members))))
+
+
+def test_among_few_a_murmur_leaves_with_its_tick(alice: Seat) -> None:
+    """Nothing is put off, and nobody has to come back for it."""
+    hall = Hall(alice)
+    hall.murmur("a")
+    hall.end_tick()
+    assert alice.read() == "a"
+    assert hall.later == []
+
+
+def test_in_a_crowd_murmurs_wait_for_their_moment(alice: Seat) -> None:
+    """One moment for all that come until then; afterwards there is another."""
+    hall = crowd_of(alice)
+    for _ in range(2):
+        hall.murmur("a")
+        hall.end_tick()
+        hall.murmur("b")
+        hall.end_tick()
+        assert hall.later == [hall.audience]
+        hall.later.clear()
+        hall.audience.hush()
+        hall.end_tick()
+    assert alice.read() == "abab"
+
+
+def test_in_a_crowd_a_message_takes_the_murmurs_along(alice: Seat, bob: Seat) -> None:
+    """In their order; the moment that comes later finds nothing and does nothing."""
+    hall = crowd_of(alice, bob)
+    hall.murmur("a")
+    hall.end_tick()
+    hall.publish("B")
+    hall.murmur("c")
+    hall.end_tick()
+    assert alice.read() == bob.read() == "aBc"
+    hall.audience.hush()
+    assert hall.dirty == []
+
+
+def test_who_catches_up_hears_the_murmurs_once(alice: Seat, bob: Seat) -> None:
+    """A reply that is due does not overtake them."""
+    hall = crowd_of(alice, bob)
+    hall.murmur("a")
+    hall.audience.catch_up(alice.outbox)
+    assert alice.read() == "a"
+    hall.end_tick()
+    hall.murmur("b")
+    hall.audience.hush()
+    hall.end_tick()
+    assert alice.read() == bob.read() == "ab"
+
+
 steps = st.lists(
-    st.sampled_from(["publish", "join", "leave", "catch up", "to one", "tick"]), max_size=40
+    st.sampled_from(["publish", "murmur", "hush", "join", "leave", "catch up", "to one", "tick"]),
+    max_size=40,
 )
 
 
-@given(steps, st.randoms(use_true_random=False))
+@given(steps, st.randoms(use_true_random=False), st.booleans())
 def test_whatever_happens_each_member_gets_what_was_published_while_in(
-    steps: list[str], chance: Random
+    steps: list[str], chance: Random, crowded: bool
 ) -> None:
     """Any order of joining, leaving, catching up and ticks, against a plain list."""
     seats = [Seat() for _ in range(3)]
     inside = [True, False, False]
     expected = ["", "", ""]
-    hall = Hall(seats[0])
+    hall = crowd_of(seats[0]) if crowded else Hall(seats[0])
     for number, step in enumerate(steps):
         who = chance.randrange(3)
         frame = chr(ord("a") + number % 26)
-        if step == "publish":
-            hall.publish(frame)
+        if step in ("publish", "murmur"):
+            (hall.publish if step == "publish" else hall.murmur)(frame)
             expected = [text + frame * here for text, here in zip(expected, inside, strict=True)]
         elif step == "join" and not inside[who]:
             hall.audience.add(seats[who].outbox)
@@ -231,7 +293,10 @@ def test_whatever_happens_each_member_gets_what_was_published_while_in(
         elif step == "to one" and inside[who]:
             hall.audience.publish_to([seats[who].outbox], b"!")
             expected[who] += "!"
+        elif step == "hush":
+            hall.audience.hush()
         elif step == "tick":
             hall.end_tick()
+    hall.audience.hush()
     hall.end_tick()
     assert [seat.read() for seat in seats] == expected

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import selectors
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -16,18 +17,7 @@ from tests.support.clock import ManualTime
 from tests.support.hand_loop import HandLoop, hand_loop
 from tests.support.scripted_handler import ScriptedHandler
 from tests.support.sockets import UNLIMITED, FakeSocket
-
-TERMS = Terms(
-    hello=10,
-    frame=30,
-    ping=30,
-    silence=75,
-    outbox_before_welcome=1000,
-    outbox_soft=2000,
-    outbox_hard=5000,
-    soft_grace=10,
-    stall=15,
-)
+from tests.support.terms import SMALL_TERMS as TERMS
 
 ADDRESS = "192.0.2.1"
 
@@ -35,10 +25,10 @@ ADDRESS = "192.0.2.1"
 class Line:
     """A connection with its fake socket, its scripted handler and its loop."""
 
-    def __init__(self, loop: HandLoop) -> None:
+    def __init__(self, loop: HandLoop, terms: Terms = TERMS) -> None:
         self.loop = loop
         self.sock = loop.selector.introduce(FakeSocket())
-        self.connection = Connection(self.sock.as_socket, ADDRESS, loop, TERMS, ScriptedHandler)
+        self.connection = Connection(self.sock.as_socket, ADDRESS, loop, terms, ScriptedHandler)
         self.handler = cast(ScriptedHandler, self.connection.handler)
         loop.adopt(self.connection)
 
@@ -358,6 +348,19 @@ def test_case_12_half_a_header_is_a_frame_begun(client: Line) -> None:
     assert client.faults == []
     client.pass_time(0.5)
     assert client.faults == [Fault.FRAME_LATE]
+
+
+def test_a_frames_deadline_may_be_shorter_than_every_other() -> None:
+    """It is kept though the connection was looked at when no frame had begun."""
+    with hand_loop(ManualTime()) as loop:
+        client = Line(loop, replace(TERMS, frame=5))
+        client.connection.welcomed()
+        client.pass_time(1)
+        client.arrive(b"\0")
+        client.pass_time(4.5)
+        assert client.faults == []
+        client.pass_time(0.5)
+        assert client.faults == [Fault.FRAME_LATE]
 
 
 def test_each_frame_has_a_deadline_of_its_own(client: Line) -> None:

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from chat_server.net.connection import Connection, State
 from chat_server.net.loop import Clock, Loop
-from tests.server.net.test_connection import TERMS
 from tests.support.clock import START, ManualTime
 from tests.support.hand_loop import HandLoop, hand_loop, nothing_said
 from tests.support.scripted_handler import ScriptedHandler
 from tests.support.sockets import FakeSocket
+from tests.support.terms import SMALL_TERMS as TERMS
 
 PATIENCE = 20.0
 """Seconds to wait for what must happen; only a failing test waits as long."""
@@ -122,6 +122,30 @@ def test_a_post_from_another_thread_wakes_the_loop() -> None:
         for _ in range(200):
             loop.post((lambda loop, item: done.release(),))
             assert done.acquire(timeout=PATIENCE)
+
+
+def test_a_post_between_looking_and_sleeping_wakes_the_loop() -> None:
+    """The narrowest moment: the loop has seen an empty inbox and works out how long to sleep."""
+    moments = [START]
+    done: list[int] = []
+
+    def now() -> float:
+        if len(moments) == 1 and loop_is_made:
+            moments.append(START)
+            loop.post((note, done, 1))
+        return START
+
+    loop_is_made = False
+    loop = Loop(Clock(monotonic=now), nothing_said, lambda address: None)
+    loop.call_at(START + PATIENCE, lambda when: None)
+    loop_is_made = True
+    waker = threading.Timer(PATIENCE / 4, loop.post, ((note, done, 2),))
+    waker.start()
+    loop.tick()
+    waker.cancel()
+    loop.stop()
+    loop.run()
+    assert done == [1]
 
 
 def at_once(threads: int, work: Callable[[int], None]) -> None:

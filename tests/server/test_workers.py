@@ -1,0 +1,148 @@
+"""Workers: every job has one outcome, the queue is bounded, nothing kills a thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+
+from chat_schema.errors import Refused
+from chat_server.workers import Workers
+
+PATIENCE = 20.0
+"""Seconds to wait for what must happen; only a failing test waits as long."""
+
+Result = tuple[Any, BaseException | None]
+
+
+class Basket:
+    """Collects outcomes."""
+
+    def __init__(self) -> None:
+        self._outcomes: SimpleQueue[Result] = SimpleQueue()
+
+    def put(self, result: Any, error: BaseException | None) -> None:
+        """Take an outcome in."""
+        self._outcomes.put((result, error))
+
+    def take(self) -> Result:
+        """The next outcome."""
+        return self._outcomes.get(timeout=PATIENCE)
+
+    def take_now(self) -> list[Result]:
+        """Every outcome there is."""
+        return [self._outcomes.get_nowait() for _ in range(self._outcomes.qsize())]
+
+
+@contextmanager
+def working(size: int = 2, waiting: int = 100) -> Iterator[Workers]:
+    """Workers at work, stopped in the end."""
+    workers = Workers(size, waiting)
+    workers.start()
+    try:
+        yield workers
+    finally:
+        workers.stop()
+
+
+def test_a_job_runs_on_a_worker_and_its_result_is_handed_on() -> None:
+    """Not on the thread that submits it."""
+    basket = Basket()
+    with working() as workers:
+        workers.submit(threading.get_ident, basket.put)
+        result, error = basket.take()
+    assert error is None
+    assert result != threading.get_ident()
+
+
+@pytest.mark.parametrize("error", [ValueError("bad"), Refused("user.self", "no"), SystemExit(1)])
+def test_whatever_a_job_raises_is_handed_on(error: BaseException) -> None:
+    """And the worker goes on."""
+    basket = Basket()
+
+    def job() -> None:
+        raise error
+
+    with working(size=1) as workers:
+        workers.submit(job, basket.put)
+        assert basket.take() == (None, error)
+        workers.submit(lambda: "next", basket.put)
+        assert basket.take() == ("next", None)
+
+
+def test_jobs_of_one_worker_are_done_in_order() -> None:
+    """First come, first served."""
+    basket = Basket()
+    with working(size=1) as workers:
+        for number in range(50):
+            workers.submit(partial(int, number), basket.put)
+        assert [basket.take()[0] for _ in range(50)] == list(range(50))
+
+
+def test_workers_work_at_the_same_time() -> None:
+    """Two jobs that need each other both end."""
+    basket = Basket()
+    meeting = threading.Barrier(2)
+    with working(size=2) as workers:
+        for _ in range(2):
+            workers.submit(lambda: meeting.wait(PATIENCE), basket.put)
+        assert sorted(basket.take()[0] for _ in range(2)) == [0, 1]
+
+
+def test_a_full_queue_refuses_and_nothing_happens() -> None:
+    """Neither job nor outcome is called; with room again, jobs are taken again."""
+    basket = Basket()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def block() -> str:
+        begun.set()
+        assert go_on.wait(PATIENCE)
+        return "blocked"
+
+    with working(size=1, waiting=2) as workers:
+        workers.submit(block, basket.put)
+        assert begun.wait(PATIENCE)
+        for _ in range(2):
+            workers.submit(lambda: "waited", basket.put)
+        with pytest.raises(Refused) as caught:
+            workers.submit(lambda: "refused", basket.put)
+        go_on.set()
+        assert [basket.take()[0] for _ in range(3)] == ["blocked", "waited", "waited"]
+        workers.submit(lambda: "later", basket.put)
+        assert basket.take()[0] == "later"
+    refused = caught.value
+    assert (refused.code, refused.retryable) == ("server.busy", True)
+    assert refused.retry_after is not None
+    assert basket.take_now() == []
+
+
+def test_stopping_lets_every_job_that_was_taken_end() -> None:
+    """The threads are gone afterwards."""
+    basket = Basket()
+    before = set(threading.enumerate())
+    with working(size=2, waiting=50) as workers:
+        for number in range(50):
+            workers.submit(partial(int, number), basket.put)
+    assert sorted(result for result, _ in basket.take_now()) == list(range(50))
+    assert set(threading.enumerate()) <= before
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_outcome_that_fails_does_not_end_the_worker() -> None:
+    """One fault must not cost every later job its worker."""
+    basket = Basket()
+
+    def fail(result: Any, error: BaseException | None) -> None:
+        raise ZeroDivisionError
+
+    workers = Workers(1, 100)
+    workers.start()
+    workers.submit(lambda: None, fail)
+    workers.submit(lambda: "next", basket.put)
+    workers.stop()
+    assert basket.take_now() == [("next", None)]
