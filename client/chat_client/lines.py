@@ -87,7 +87,7 @@ def _entered(reply: replies.JoinOk) -> list[str]:
 
 
 def _rooms(reply: replies.RoomsOk) -> list[str]:
-    lines = [f"-- {reply.count} rooms"]
+    lines = [f"-- {reply.count} room{'' if reply.count == 1 else 's'}"]
     for entry in reply.rooms:
         topic = f"  {escape(entry.topic)}" if entry.topic else ""
         lines.append(f"   #{escape(entry.room)} ({entry.count}){topic}")

@@ -21,7 +21,7 @@ class FakeSocket:
 
     `incoming` holds what `recv` brings, an empty chunk for the end of the stream, an exception to
     raise. `room` is how many bytes the kernel still takes. `sends` are the sizes that each `send`
-    took, `sent` is everything together.
+    took, `given` the objects it was given, `sent` is everything together.
     """
 
     def __init__(self) -> None:
@@ -31,6 +31,7 @@ class FakeSocket:
         self.broken: OSError | None = None
         self.sent = bytearray()
         self.sends: list[int] = []
+        self.given: list[bytes | memoryview] = []
         self.half_closed = False
         self.closed = False
         self.options: list[tuple[int, int, int]] = []
@@ -72,6 +73,7 @@ class FakeSocket:
             raise BrokenPipeError(errno.EPIPE, "Broken pipe")
         if not self.room:
             raise BlockingIOError
+        self.given.append(data)
         taken = bytes(data[: self.room])
         self.room -= len(taken)
         self.sent += taken

@@ -54,6 +54,7 @@ class Audience:
     def add(self, outbox: Outbox) -> None:
         """Let `outbox` have everything that is published from now on."""
         self._members.add(outbox)
+        outbox.rooms += 1
         if self._frames:
             self._caught_up[outbox] = len(self._frames)
 
@@ -65,6 +66,7 @@ class Audience:
     def drop(self, outbox: Outbox) -> None:
         """Forget `outbox` at once: its connection has said its farewell."""
         self._members.discard(outbox)
+        outbox.rooms -= 1
         self._caught_up.pop(outbox, None)
 
     def publish(self, frame: bytes) -> None:
@@ -122,7 +124,7 @@ class Audience:
         else:
             others = self._members
         for outbox in others:
-            outbox.put(data)
+            outbox.pass_on(data)
         self._frames = []
         self._listed = False
 

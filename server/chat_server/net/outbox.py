@@ -17,6 +17,10 @@ JOINED = 64
 """Chunks joined for one send: enough for a busy tick, small beside the hard limit."""
 
 
+ALONE = 2
+"""Audiences of a client in a single room: that one, and everyone on the server."""
+
+
 class Owner(Protocol):
     """What an outbox tells its connection."""
 
@@ -34,10 +38,14 @@ class Owner(Protocol):
 
 
 class Outbox:
-    """What waits for one client. `queued` counts its bytes, exactly so while `stuck`."""
+    """What waits for one client. `queued` counts its bytes, exactly so while `stuck`.
+
+    `rooms` counts the audiences it is in; they keep it.
+    """
 
     __slots__ = (
-        "_chunks", "_owner", "_send", "_unsent", "hard_limit", "progress", "queued", "stuck",
+        "_chunks", "_owner", "_send", "_unsent", "hard_limit", "progress", "queued", "rooms",
+        "stuck",
     )  # fmt: skip
 
     def __init__(
@@ -47,6 +55,7 @@ class Outbox:
         self.queued = 0
         self.stuck = False
         self.progress = 0
+        self.rooms = 0
         self._chunks: list[bytes | memoryview] = []
         self._owner = owner
         self._send = sock.send
@@ -57,7 +66,7 @@ class Outbox:
         """Whether anything has not left yet."""
         return bool(self._chunks)
 
-    def put(self, data: bytes) -> None:
+    def put(self, data: bytes | memoryview) -> None:
         """Queue `data`, whole frames, to leave with this tick's flush."""
         if not self._chunks:
             self._unsent.append(self)
@@ -66,6 +75,23 @@ class Outbox:
             if self.queued > self.hard_limit:
                 self._unsent.append(self)
         self._chunks.append(data)
+
+    def pass_on(self, data: bytes | memoryview) -> None:
+        """Send a room's frames at once where nothing else can be due to this client in this tick.
+
+        Saves queueing them first, a fifth of the cost of a fan-out. What is not taken, or cannot
+        be, goes the usual way: a fault must not be acted upon in the middle of a fan-out.
+        """
+        if not self._chunks and self.rooms <= ALONE:
+            try:
+                sent = self._send(data)
+            except OSError:
+                sent = 0
+            if sent == len(data):
+                return
+            if sent:
+                data = memoryview(data)[sent:]
+        self.put(data)
 
     def flush(self) -> None:
         """Send what waits, as much as the kernel takes in one call."""

@@ -82,7 +82,7 @@ def test_everyone_gets_the_same_object(alice: Seat, bob: Seat) -> None:
     hall = Hall(alice, bob)
     hall.publish("ab")
     hall.end_tick()
-    assert alice.outbox._chunks[0] is bob.outbox._chunks[0]
+    assert alice.sock.given[0] is bob.sock.given[0]
 
 
 def test_an_audience_is_on_the_list_once_a_tick(alice: Seat) -> None:
