@@ -25,7 +25,8 @@ from chat_server.commands.results import Answer, Farewell, Later
 from chat_server.domain.people import Person
 from chat_server.domain.rooms import Room
 from chat_server.journal.base import Entry, JournalFull
-from chat_server.net.connection import Connection, Fault, State
+from chat_server.net.connection import Connection, State
+from chat_server.net.handler import Fault
 from chat_server.services import Services
 
 IN_FLIGHT = 32

@@ -198,11 +198,7 @@ def test_a_client_that_never_reads_hurts_only_itself() -> None:
     settings = short_settings(outbox_soft=16 * 1024, outbox_hard=64 * 1024)
     with ChatServer(settings) as server:
         with Peer.welcomed(server.address, "deaf") as deaf, Peer.welcomed(server.address) as loud:
-            deaf.ask("join", room="dev")
-            loud.ask("join", room="dev")
-            heard: list[str] = []
-            while "leave" not in heard:
-                heard += kinds(loud.ask_all("broadcast", room="dev", text="x" * 4000))
+            _talk_until_gone(loud, deaf)
             assert server.telemetry.counts()["closed.client.slow"] == 1
             assert loud.ask("users", room="dev")["count"] == 1
 
@@ -214,11 +210,7 @@ def test_a_client_that_stalls_is_warned_then_closed() -> None:
     )
     with ChatServer(settings) as server:
         with Peer.welcomed(server.address, "deaf") as deaf, Peer.welcomed(server.address) as loud:
-            deaf.ask("join", room="dev")
-            loud.ask("join", room="dev")
-            heard: list[str] = []
-            while "leave" not in heard:
-                heard += kinds(loud.ask_all("broadcast", room="dev", text="x" * 4000))
+            _talk_until_gone(loud, deaf)
             assert server.telemetry.counts()["closed.client.slow"] == 1
 
 
@@ -241,6 +233,15 @@ def test_a_stranger_who_reads_nothing_costs_little() -> None:
         with Peer(server.address) as peer, pytest.raises((BrokenPipeError, ConnectionResetError)):
             _flood(peer)
         assert server.telemetry.counts()["closed.client.slow"] == 1
+
+
+def _talk_until_gone(loud: Peer, deaf: Peer) -> None:
+    """Fill the room with messages until the one who does not read them is out of it."""
+    deaf.ask("join", room="dev")
+    loud.ask("join", room="dev")
+    heard: list[str] = []
+    while "leave" not in heard:
+        heard += kinds(loud.ask_all("broadcast", room="dev", text="x" * 4000))
 
 
 def _flood(peer: Peer) -> None:

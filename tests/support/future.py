@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from types import TracebackType
 from typing import Any, Self
 
 from chat_schema import limits
@@ -33,12 +32,7 @@ class FutureServer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for sock in self._sockets:
             _shut(sock)
         for thread in self._threads:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chat_server.net.connection import Connection, Fault
+from chat_server.net.connection import Connection
+from chat_server.net.handler import Fault
 
 
 class ScriptedHandler:

@@ -8,7 +8,6 @@ import selectors
 import subprocess
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 import pyte
@@ -40,12 +39,7 @@ class Terminal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.wait(PATIENCE)
         self._selector.close()

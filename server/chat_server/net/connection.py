@@ -17,10 +17,11 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from chat_schema import limits
 from chat_schema.framing import FrameDecoder
+from chat_server.net.handler import Fault, Handler
 from chat_server.net.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -65,41 +66,6 @@ class State(Enum):
     FLUSHING = "flushing"
     LINGERING = "lingering"
     CLOSED = "closed"
-
-
-class Fault(Enum):
-    """What a connection can be at fault for; the handler words it."""
-
-    TOO_LARGE = "too large"
-    FRAME_LATE = "frame late"
-    HELLO_LATE = "hello late"
-    SILENT = "silent"
-    SLOW = "slow"
-
-
-class Handler(Protocol):
-    """Who understands the frames; called on the connection's loop thread only."""
-
-    def frame(self, body: bytes) -> None:
-        """Take one body. May pause or close the connection."""
-
-    def fault(self, fault: Fault, *, size: int | None = None, limit: int | None = None) -> None:
-        """Take note of a fault, with what was exceeded where it was a size; must close."""
-
-    def silent(self) -> None:
-        """Ask the client for a sign of life."""
-
-    def slow(self) -> None:
-        """Warn the client that it is falling behind."""
-
-    def resumed(self) -> None:
-        """Go on with what was held when the connection was paused; may pause it again."""
-
-    def input_over(self) -> None:
-        """Close: the client sends no more, and all it asked was answered."""
-
-    def ended(self, reason: str) -> None:
-        """Let go of whatever the connection stood for."""
 
 
 class Connection:

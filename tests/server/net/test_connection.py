@@ -12,7 +12,8 @@ import pytest
 
 from chat_schema import limits
 from chat_schema.framing import encode_frame
-from chat_server.net.connection import FLUSH, LINGER, Connection, Fault, State, Terms
+from chat_server.net.connection import FLUSH, LINGER, Connection, State, Terms
+from chat_server.net.handler import Fault
 from tests.support.clock import ManualTime
 from tests.support.hand_loop import HandLoop, hand_loop
 from tests.support.scripted_handler import ScriptedHandler
