@@ -4,10 +4,12 @@
 help:  ## Show this
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
-run:  ## Start a server on port 5555 and say how to join
+run:  ## Start a server on port 5555 (or PORT=5556) and say how to join
 	@./dev true
-	@echo "Join from other terminals:  .venv/bin/chat-client --nick alice   and   .venv/bin/chat-client --nick bob"
-	@./dev chat-server run
+	@echo "Once it listens, join from other terminals (Ctrl-C here stops it):"
+	@echo "    .venv/bin/chat-client --nick alice$(if $(PORT), --port $(PORT))"
+	@echo "    .venv/bin/chat-client --nick bob$(if $(PORT), --port $(PORT))"
+	@./dev chat-server run $(if $(PORT),--port $(PORT))
 
 demo:  ## Watch scripted clients talk on a server of their own
 	@./dev python -m tests.demo

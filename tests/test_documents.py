@@ -62,7 +62,10 @@ def test_the_readme_s_program_runs() -> None:
         program = example.replace('nick="robin"', f'nick="robin", port={server.address[1]}')
         assert program != example
         done = run_program("python", "-c", program)
-    assert (done.stderr, done.stdout.split()) == ("", ["join", "broadcast"])
+    assert (done.stderr, done.stdout.splitlines()) == (
+        "",
+        ["user.offline", "robin Hello, everybody."],
+    )
 
 
 def test_the_readme_s_options_are_those_of_the_command() -> None:

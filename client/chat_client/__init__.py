@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from chat_client.client import Client
     from chat_client.transport import Disconnected
+    from chat_schema.errors import Refused
 
-__all__ = ["Client", "Disconnected"]
+__all__ = ["Client", "Disconnected", "Refused"]
 
 
 def __getattr__(name: str) -> Any:
@@ -28,4 +29,8 @@ def __getattr__(name: str) -> Any:
         from chat_client.transport import Disconnected
 
         return Disconnected
+    if name == "Refused":
+        from chat_schema.errors import Refused
+
+        return Refused
     raise AttributeError(name)

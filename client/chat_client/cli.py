@@ -19,19 +19,21 @@ from chat_schema import DEFAULT_PORT
 @click.option("--nick", help="Your name; a guest's when left out.")
 @click.option("--host", default="127.0.0.1", help="Where the server is.")
 @click.option("--port", default=DEFAULT_PORT, type=click.IntRange(1, 65535), help="Its port.")
+@click.option("--commands", is_flag=True, help="Obey /commands in a pipe too.")
 @click.version_option(version("typed-chat"), prog_name="chat-client")
-def main(nick: str | None, host: str, port: int) -> None:
+def main(nick: str | None, host: str, port: int, commands: bool) -> None:
     """Chat on a server.
 
     On a terminal, type and read; /help lists the commands. Otherwise each line of standard input
-    is sent, and the end of the input ends the chat.
+    that is not empty is said in the lobby, and the end of the input ends the chat.
     """
     from chat_client.ui.plain import Plain
 
     _accept_any_text()
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     try:
-        sys.exit(Plain(host, port, nick, interactive=interactive).run())
+        view = Plain(host, port, nick, interactive=interactive, commands=commands or interactive)
+        sys.exit(view.run())
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -6,6 +6,7 @@ else is said in the current room. An unknown command is never sent as text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -13,8 +14,9 @@ from difflib import get_close_matches
 from pydantic import ValidationError
 
 from chat_client.client import new_cid
+from chat_client.lines import ACTION
 from chat_client.place import LOBBY, Place
-from chat_schema import requests
+from chat_schema import limits, requests
 from chat_schema.names import EVERYONE
 
 SHOWN_HISTORY = 20
@@ -55,12 +57,22 @@ class Command:
 
 def interpret(line: str, place: Place) -> Action | None:
     """Turn a line into what it asks for, None where it is empty; raise UsageError."""
-    if not line.strip():
-        return None
+    if line.strip() == "/":
+        return _help(place, "")
     if line.startswith("/") and not line.startswith("//"):
-        name, _, rest = line[1:].partition(" ")
-        return _make(_find(name), place, rest.strip())
-    text = line[1:] if line.startswith("//") else line
+        name, *rest = line[1:].split(maxsplit=1)
+        return _make(_find(name), place, "".join(rest).strip())
+    if line[:1].isspace() and line.lstrip().startswith("/"):
+        raise UsageError("A command begins in the first column; nothing was sent.")
+    if line.startswith("/" + ACTION):
+        raise UsageError("A text cannot begin with /me: everybody would be shown an action.")
+    return say(line.removeprefix("/"), place)
+
+
+def say(text: str, place: Place) -> Action | None:
+    """Turn a text, whatever it begins with, into a message to the room one is in."""
+    if not text.strip():
+        return None
     return _checked(lambda: _say(place, text), "Type a message, or /help")
 
 
@@ -83,7 +95,7 @@ def _checked(make: Callable[[], Action], usage: str) -> Action:
 def _find(name: str) -> Command:
     command = BY_NAME.get(name.lower())
     if command is None:
-        close = get_close_matches(name.lower(), BY_NAME, 1)
+        close = get_close_matches(name.lower(), BY_NAME, 1, cutoff=0.7)
         hint = f"Did you mean /{close[0]}?" if close else "/help lists them all."
         raise UsageError(f"There is no command /{name}. {hint}")
     return command
@@ -104,7 +116,7 @@ def _say(place: Place, text: str) -> Action:
 
 
 def _me(place: Place, rest: str) -> Action:
-    return _say(place, f"/me {rest}")
+    return _say(place, ACTION + rest)
 
 
 def _nick(place: Place, rest: str) -> Action:
@@ -133,10 +145,10 @@ def _users(place: Place, rest: str) -> Action:
 
 
 def _whisper(place: Place, rest: str) -> Action:
-    nick, _, text = rest.partition(" ")
-    if not text.strip():
+    nick, *text = rest.split(maxsplit=1)
+    if not text:
         raise UsageError("Whisper what? Usage: /whisper NICK TEXT")
-    return requests.Whisper(to=nick, text=text.strip(), cid=new_cid())
+    return requests.Whisper(to=nick, text=text[0], cid=new_cid())
 
 
 def _reply(place: Place, rest: str) -> Action:
@@ -152,9 +164,10 @@ def _topic(place: Place, rest: str) -> Action:
 
 
 def _history(place: Place, rest: str) -> Action:
-    if rest and not rest.isdecimal():
-        raise UsageError(f"How many messages? Usage: {BY_NAME['history'].usage}")
-    return requests.History(room=_here(place), limit=int(rest or SHOWN_HISTORY))
+    count = rest or str(SHOWN_HISTORY)
+    if not re.fullmatch(r"[0-9]{1,3}", count) or not 1 <= int(count) <= limits.HISTORY_PAGE:
+        raise UsageError(f"COUNT is 1 to {limits.HISTORY_PAGE}. Usage: {BY_NAME['history'].usage}")
+    return requests.History(room=_here(place), limit=int(count))
 
 
 def _quit(place: Place, rest: str) -> Action:
@@ -169,14 +182,24 @@ def _help(place: Place, rest: str) -> Action:
         return Help(lines + ([f"   Also:{also}"] if also else []))
     width = max(len(command.usage) for command in COMMANDS)
     lines = [f"   {command.usage:{width}}  {command.help}" for command in COMMANDS]
-    return Help(["-- commands (anything else is said in the room you are in)", *lines])
+    aliases = " ".join(f"/{alias}" for command in COMMANDS for alias in command.aliases)
+    return Help(
+        [
+            "-- commands (anything else is said in the room you are in)",
+            *lines,
+            f"   {'//TEXT':{width}}  Say a text that begins with a slash.",
+            f"   Also: {aliases}",
+        ]
+    )
 
 
 COMMANDS = (
     Command("nick", "NAME", "Take another nick.", "/nick alice", _nick),
-    Command("join", "ROOM", "Enter a room; it becomes the one you talk in.", "/join dev", _join),
     Command(
-        "leave", "[ROOM]", "Leave a room; from the last one, to the lobby.", "/leave dev", _leave,
+        "join", "ROOM", "Enter a room; it becomes the one you talk in.", "/join dev", _join, ("j",)
+    ),
+    Command(
+        "leave", "[ROOM]", "Leave a room; the last one for the lobby.", "/leave dev", _leave,
         ("part",),
     ),
     Command("rooms", "", "List the rooms.", "/rooms", _rooms, ("list",)),

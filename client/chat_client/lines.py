@@ -57,9 +57,11 @@ def of_refusal(refused: Refused) -> list[str]:
 
 def _message(event: events.Broadcast | events.Whisper, where: str) -> list[str]:
     first, *others = escape_lines(event.text.removeprefix(ACTION))
-    action = event.text.startswith(ACTION)
-    who = f"* {_nick(event.user)}" if action else f"<{_nick(event.user)}>"
-    return [_line(event.ts, f"{where} {who} {first}"), *(f"      {line}" for line in others)]
+    if event.text.startswith(ACTION):
+        where = f"{where} * {_nick(event.user)}"
+    elif isinstance(event, events.Broadcast):
+        where = f"{where} <{_nick(event.user)}>"
+    return [_line(event.ts, f"{where} {first}"), *(f"      {line}" for line in others)]
 
 
 def _deed(event: events.Topic | events.Join | events.Leave) -> str:
@@ -74,7 +76,7 @@ def _deed(event: events.Topic | events.Join | events.Leave) -> str:
 def _direction(event: events.Whisper, me: User) -> str:
     if event.user.uid == me.uid:
         return f"[to {_nick(event.to)}]"
-    return "[whisper]"
+    return f"[from {_nick(event.user)}]"
 
 
 def _entered(reply: replies.JoinOk) -> list[str]:
@@ -83,7 +85,8 @@ def _entered(reply: replies.JoinOk) -> list[str]:
     more = (
         f" and {reply.count - len(reply.members)} more" if reply.count > len(reply.members) else ""
     )
-    return [f"-- you are in #{escape(reply.room)} with {reply.count}: {who}{more}.{topic}"]
+    earlier = f" {reply.seq} events before: /history shows them." if reply.seq else ""
+    return [f"-- you are in #{escape(reply.room)} with {reply.count}: {who}{more}.{topic}{earlier}"]
 
 
 def _rooms(reply: replies.RoomsOk) -> list[str]:
@@ -101,7 +104,8 @@ def _users(reply: replies.UsersOk, room: str | None) -> list[str]:
 
 
 def _history(reply: replies.HistoryOk, me: User) -> list[str]:
-    lines = [f"-- history of {escape(reply.room)}: {len(reply.events)} of {reply.head}"]
+    count = f"last {len(reply.events)} of {reply.head} events"
+    lines = [f"-- history of #{escape(reply.room)}: {count}"]
     for value in reply.events:
         lines.extend(of_event(events.event_of(value), me))
     return lines

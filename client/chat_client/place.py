@@ -22,10 +22,12 @@ class Place:
         """Take in the answer to one's own request."""
         match reply:
             case replies.JoinOk():
+                self.rooms.pop(same_name(reply.room), None)  # the one looked at last stands last
                 self.room = self.rooms[same_name(reply.room)] = reply.room
             case replies.LeaveOk():
                 self.rooms.pop(same_name(reply.room), None)
-                self.room = next(reversed(self.rooms.values()), None)
+                if self.room == reply.room:
+                    self.room = next(reversed(self.rooms.values()), None)
             case replies.NickOk():
                 self.user = reply.user
 

@@ -236,13 +236,13 @@ def _explain(code: str, field: str, rule: str) -> str:
     match code:
         case "nick.invalid":
             return (
-                f"A nick has 1 to {limits.NICK_CHARACTERS} letters, digits, '_', '.' or '-', "
+                f"A nick has 1 to {limits.NICK_CHARACTERS} of a-z, A-Z, 0-9, '_', '.' and '-', "
                 "and begins with a letter or digit."
             )
         case "room.invalid":
             return (
-                f"A room name has 1 to {limits.ROOM_CHARACTERS} letters, digits, '_', '.' or '-', "
-                "and begins with a letter or digit; on the wire it has no '#'."
+                f"A room name has 1 to {limits.ROOM_CHARACTERS} of a-z, A-Z, 0-9, '_', '.' "
+                "and '-', and begins with a letter or digit."
             )
         case "message.invalid":
             allowed = "a topic is one line" if field == "topic" else "only tab and newline may be"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat_client.commands import BY_NAME, COMMANDS, Action, Help, UsageError, interpret
+from chat_client.commands import BY_NAME, COMMANDS, Action, Help, UsageError, interpret, say
 from chat_client.place import Place
 from chat_schema import requests
 from chat_schema.names import User
@@ -49,6 +49,8 @@ def asked(line: str, place: Place) -> dict[str, object]:
         ("/history", {"type": "history", "room": "dev", "limit": 20}),
         ("/history 5", {"type": "history", "room": "dev", "limit": 5}),
         ("/exit", {"type": "quit"}),
+        ("/j dev", {"type": "join", "room": "dev"}),
+        ("/whisper\tbob  x y", {"type": "whisper", "to": "bob", "text": "x y"}),
     ],
 )
 def test_a_line_becomes_a_request(line: str, expected: dict[str, object], place: Place) -> None:
@@ -61,14 +63,16 @@ def test_a_line_becomes_a_request(line: str, expected: dict[str, object], place:
     [
         ("/jion dev", "Did you mean /join?"),
         ("/xyzzy", "/help lists them all"),
-        ("/", "There is no command /"),
+        (" /whisper bob secret", "first column"),
+        ("//me waves", "cannot begin with /me"),
         ("/join", "Usage: /join ROOM   for example: /join dev"),
         ("/join a b", "A room name has"),
         ("/nick " + "x" * 33, "A nick has"),
         ("/whisper bob", "Whisper what?"),
         ("/r hi", "Nobody has whispered"),
-        ("/history many", "How many"),
-        ("/history 999", "limit"),
+        ("/history many", "COUNT is 1 to 200"),
+        ("/history 201", "COUNT is 1 to 200"),
+        ("/history " + "9" * 5000, "COUNT is 1 to 200"),
         ("x" * 4001, "(4001 of 4000 characters)"),
         ("bell \x07", "control character"),
     ],
@@ -88,6 +92,19 @@ def test_each_message_has_an_id_of_its_own(place: Place) -> None:
         return action.cid
 
     assert cid(interpret("a", place)) != cid(interpret("a", place))
+
+
+def test_a_slash_alone_asks_for_help(place: Place) -> None:
+    """Whoever types it wants to see what there is."""
+    assert interpret("/", place) == interpret("/help", place)
+
+
+def test_a_line_of_a_pipe_is_said_as_it_stands(place: Place) -> None:
+    """Slashes and all; an empty one is nothing."""
+    action = say("/usr/bin/gcc", place)
+    assert isinstance(action, requests.Broadcast)
+    assert action.text == "/usr/bin/gcc"
+    assert say(" ", place) is None
 
 
 def test_an_empty_line_asks_for_nothing(place: Place) -> None:
@@ -118,7 +135,8 @@ def test_help_lists_every_command(place: Place) -> None:
     """One line each, from the registry."""
     action = interpret("/help", place)
     assert isinstance(action, Help)
-    assert len(action.lines) == len(COMMANDS) + 1
+    aliases = {alias for command in COMMANDS for alias in command.aliases}
+    assert set(action.lines[-1].split()[1:]) == {f"/{alias}" for alias in aliases}
     assert all(any(command.usage in line for line in action.lines) for command in COMMANDS)
 
 

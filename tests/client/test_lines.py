@@ -37,11 +37,11 @@ def without_time(shown: list[str]) -> list[str]:
         ),
         (
             events.Whisper(room="dm:u1:u2", seq=1, ts=TS, user=BOB, to=ME, text="hi"),
-            ["[whisper] <bob> hi"],
+            ["[from bob] hi"],
         ),
         (
             events.Whisper(room="dm:u1:u2", seq=1, ts=TS, user=ME, to=BOB, text="hi"),
-            ["[to bob] <alice> hi"],
+            ["[to bob] hi"],
         ),
         (events.Join(room="dev", user=BOB, ts=TS), ["#dev -- bob joined"]),
         (

@@ -28,6 +28,17 @@ def test_the_room_entered_last_is_the_one_talked_in() -> None:
     assert place.room == "lobby"
 
 
+def test_leaving_another_room_changes_nothing_before_the_eyes() -> None:
+    """Only who leaves the room they look at is taken to the one they looked at before."""
+    place = Place(ME)
+    for room in ("lobby", "dev", "tea", "lobby"):
+        place.note_reply(joined(room))
+    place.note_reply(replies.LeaveOk(re="1", room="dev"))
+    assert place.room == "lobby"
+    place.note_reply(replies.LeaveOk(re="1", room="lobby"))
+    assert place.room == "tea"
+
+
 def test_leaving_the_last_room_leads_to_the_lobby() -> None:
     """Nobody stands in no room for long."""
     place = Place(ME)

@@ -37,17 +37,17 @@ def _said(client: Client) -> list[str]:
 
 
 def test_a_pipe_is_said_line_by_line(server: ChatServer, port: str) -> None:
-    """Each line is sent, each answer is printed, the end of the input is the end: exit 0."""
+    """Each line that is not empty is said as it stands, but for colours; exit 0 at the end."""
+    text = "one\n\n/usr/bin/gcc\r\n\x1b[31mred\x1b[0m \x07alert\n"
     with Client(port=server.address[1], nick="alice") as alice:
         alice.join("lobby")
-        done = run_program("chat-client", "--port", port, "--nick", "bob", text="one\n//two\n")
+        done = run_program("chat-client", "--port", port, "--nick", "bob", text=text)
         alice.ping()
         said = _said(alice)
     assert (done.returncode, done.stderr) == (0, "")
-    assert said == ["one", "/two"]
-    assert [line[6:] for line in done.stdout.splitlines()[-2:]] == [
-        "#lobby <bob> one",
-        "#lobby <bob> /two",
+    assert said == ["one", "/usr/bin/gcc", "red alert"]
+    assert [line[6:] for line in done.stdout.splitlines()[-3:]] == [
+        f"#lobby <bob> {text}" for text in said
     ]
 
 
@@ -71,7 +71,9 @@ never said
 """
     with Client(port=server.address[1], nick="alice") as alice:
         alice.join("dev")
-        done = run_program("chat-client", "--port", port, "--nick", "bob", text=script)
+        done = run_program(
+            "chat-client", "--port", port, "--nick", "bob", "--commands", text=script
+        )
         alice.ping()
         heard = [event.type for event in alice.events(timeout=0)]
     shown = re.sub(r"^\d\d:\d\d ", "", done.stdout, flags=re.MULTILINE)
@@ -83,8 +85,8 @@ never said
         "#dev * bobby waves",
         "-- 2 in #dev: alice, bobby",
         "   #lobby (1)",
-        "[to alice] <bobby> psst",
-        "-- history of dev: 2 of 3",
+        "[to alice] psst",
+        "-- history of #dev: last 2 of 3 events",
         "#dev -- bobby left",
     ):
         assert line in shown.splitlines()
@@ -96,7 +98,8 @@ never said
 
 def test_what_was_refused_makes_the_exit_code_one(port: str) -> None:
     """The reasons stand on stderr, apart from the data."""
-    done = run_program("chat-client", "--port", port, text="/whisper nobody x\n/jion x\nfine\n")
+    text = "/whisper nobody x\n/jion x\nfine\n"
+    done = run_program("chat-client", "--port", port, "--commands", text=text)
     assert done.returncode == 1
     assert "user.offline" in done.stderr
     assert "Did you mean /join?" in done.stderr
@@ -164,10 +167,24 @@ def test_on_a_terminal_a_taken_nick_is_asked_for_again(server: ChatServer, port:
             assert terminal.exit_code() == 0
 
 
-def test_an_interrupt_ends_it_with_130(port: str) -> None:
-    """Ctrl-C at the prompt."""
+def test_giving_up_on_a_taken_nick_is_no_error_of_ours(server: ChatServer, port: str) -> None:
+    """/quit or the end of input at that question: exit 77, no traceback."""
+    with Client(port=server.address[1], nick="alice"):
+        for keys in ("/quit\r", "\x04"):
+            with Terminal("chat-client", "--port", port, "--nick", "alice") as terminal:
+                terminal.wait_for_text("Another nick")
+                terminal.type(keys)
+                assert terminal.exit_code() == 77
+
+
+def test_an_interrupt_clears_the_line_and_then_ends_it_with_130(port: str) -> None:
+    """Ctrl-C on a line that was begun loses only the line."""
     with Terminal("chat-client", "--port", port) as terminal:
         terminal.wait_for_text("[guest_1 #lobby]")
+        terminal.type("half a line")
+        terminal.wait_for_text("half a line")
+        terminal.type("\x03")
+        terminal.wait_for(lambda lines: lines[-1] == "[guest_1 #lobby]")
         terminal.type("\x03")
         assert terminal.exit_code() == 128 + signal.SIGINT
 

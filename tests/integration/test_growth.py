@@ -45,9 +45,8 @@ def test_the_library_holds_a_conversation_with_the_future(future: FutureServer) 
 def test_the_line_client_does_not_notice_the_future(future: FutureServer) -> None:
     """The same lines as with the server of today."""
     script = "hello\n/users\n/topic T\n/rooms\n/history\n/leave\n"
-    done = run_program(
-        "chat-client", "--port", str(future.address[1]), "--nick", "bob", text=script
-    )
+    port = str(future.address[1])
+    done = run_program("chat-client", "--port", port, "--commands", "--nick", "bob", text=script)
     shown = re.sub(r"^\d\d:\d\d ", "", done.stdout, flags=re.MULTILINE).splitlines()
     assert shown[1:] == [
         "#lobby -- bob joined",
@@ -57,7 +56,7 @@ def test_the_line_client_does_not_notice_the_future(future: FutureServer) -> Non
         "#lobby -- bob set the topic: T",
         "-- 1 room",
         "   #lobby (1)  T",
-        "-- history of lobby: 2 of 2",
+        "-- history of #lobby: last 2 of 2 events",
         "#lobby <bob> hello",
         "#lobby -- bob set the topic: T",
     ]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -19,16 +20,23 @@ from typing import TYPE_CHECKING
 
 from chat_client import lines
 from chat_client.client import Client, Event, Reply
-from chat_client.commands import Help, UsageError, interpret
+from chat_client.commands import Help, UsageError, interpret, say
 from chat_client.escape import escape
 from chat_client.place import LOBBY, Place
 from chat_client.transport import Disconnected
 from chat_schema import requests
 from chat_schema.errors import Refused
-from chat_schema.names import User
+from chat_schema.names import CONTROL, User
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
+    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+ESCAPE_SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
+"""What programs write to colour and move: CSI, OSC, and the short ones (ECMA-48)."""
+
+CONTROLS = re.compile(rf"[{CONTROL}\n]")
+"""Everything else that a message may not hold."""
 
 EX_NEGATIVE = 1
 EX_UNAVAILABLE = 69
@@ -49,9 +57,13 @@ EXIT_CODES = {
 class Plain:
     """One user's chat as lines; `run` returns the exit code."""
 
-    def __init__(self, host: str, port: int, nick: str | None, *, interactive: bool) -> None:
+    def __init__(
+        self, host: str, port: int, nick: str | None, *, interactive: bool, commands: bool
+    ) -> None:
+        """With `commands` lines that begin with a slash are obeyed, otherwise they are said."""
         self._address = (host, port)
         self._interactive = interactive
+        self._commands = commands
         self._place = Place(User(uid="", nick=nick or ""))
         self._failed = False
         self._unanswered = 0
@@ -96,7 +108,18 @@ class Plain:
                 if not (self._interactive and refused.code.startswith("nick.")):
                     raise
                 self._show(lines.of_refusal(refused))
-                nick = input("Another nick (empty for a guest's): ").strip() or None
+                nick = self._ask_nick(refused)
+
+    def _ask_nick(self, refused: Refused) -> str | None:
+        """Another nick, None for a guest's; the refusal stands where the user gives up."""
+        try:
+            answer = input("Another nick (empty for a guest's, /quit to leave): ").strip()
+        except EOFError:
+            print()
+            raise refused from None
+        if answer == "/quit":
+            raise refused
+        return answer or None
 
     def _converse(self, client: Client) -> None:
         self._show(self._greeting(client))
@@ -119,7 +142,7 @@ class Plain:
         from prompt_toolkit import PromptSession
         from prompt_toolkit.patch_stdout import patch_stdout
 
-        self._prompt = PromptSession(erase_when_done=True)
+        self._prompt = PromptSession(erase_when_done=True, key_bindings=_keys())
         with patch_stdout():
             while self._ended is None:
                 try:
@@ -141,13 +164,13 @@ class Plain:
 
     def _read_input(self) -> None:
         for line in sys.stdin:
-            self._input.put(line.rstrip("\n"))
+            self._input.put(line.rstrip("\r\n") if self._commands else plain_text(line))
         self._input.put(None)
 
     def _do(self, client: Client, line: str) -> bool:
         """Do what a line asks; False where it ends the chat."""
         try:
-            action = interpret(line, self._place)
+            action = (interpret if self._commands else say)(line, self._place)
         except UsageError as error:
             self._failed = True
             self._complain([f"!! {escape(str(error))}"])
@@ -218,6 +241,27 @@ class Plain:
 
     def _report_end(self, ended: Disconnected) -> int:
         print(f"chat-client: {escape(ended.message)}", file=sys.stderr)
-        if ended.code == "connection.refused":
+        if ended.code == "connection.refused" and self._address[0] in ("127.0.0.1", "localhost"):
             print("Is a server running there? `chat-server run` starts one.", file=sys.stderr)
         return EXIT_CODES.get(ended.code, EX_UNAVAILABLE)
+
+
+def plain_text(line: str) -> str:
+    """A line of another program's output as a message: without colours and line ends."""
+    return CONTROLS.sub("", ESCAPE_SEQUENCES.sub("", line))
+
+
+def _keys() -> KeyBindings:
+    """Ctrl-C clears a line that was begun; on an empty one it ends the chat."""
+    from prompt_toolkit.key_binding import KeyBindings
+
+    keys = KeyBindings()
+
+    @keys.add("c-c")
+    def _(event: KeyPressEvent) -> None:
+        if event.current_buffer.text:
+            event.current_buffer.reset()
+        else:
+            event.app.exit(exception=KeyboardInterrupt)
+
+    return keys
