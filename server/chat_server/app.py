@@ -141,7 +141,10 @@ class ChatServer:
 
     def _seat(self, loop: Loop, item: tuple[Any, socket, str]) -> None:
         _, sock, address = item
-        loop.adopt(Connection(sock, address, loop, self._terms, self._attend))
+        connection = Connection(sock, address, loop, self._terms, self._attend)
+        loop.adopt(connection)
+        if self._stopping:  # it came in at the last moment, after everybody was told
+            connection.close(_last_words(), "shutdown")
 
     def _attend(self, connection: Connection) -> Session:
         return Session(self._services, connection)
@@ -177,10 +180,14 @@ class ChatServer:
 
 
 def _dismiss(loop: Loop, _: Item) -> None:
-    refused = Refused("server.shutdown", "The server is stopping; come back in a moment.")
-    frames = farewell(refused, error=False, after=RECONNECT_AFTER)
+    frames = _last_words()
     for connection in list(loop.connections):
         connection.close(frames, "shutdown")
+
+
+def _last_words() -> bytes:
+    refused = Refused("server.shutdown", "The server is stopping; come back in a moment.")
+    return farewell(refused, error=False, after=RECONNECT_AFTER)
 
 
 def _turn_away(sock: socket, refused: Refused) -> None:

@@ -222,8 +222,8 @@ class Session:
     def _answer(self, request: Request, answer: Answer) -> None:
         if request.id is None:
             return
+        self.connection.loop.drain()  # a snapshot must know of everything that goes before it
         reply = answer(re=request.id, ignored=self.ignored(request))
-        self.connection.loop.drain()
         if isinstance(reply, bytes):
             self.connection.send(encode_frame(reply))
         else:

@@ -28,12 +28,13 @@ from chat_server.journal.base import Entry, Journal, Position
 
 if TYPE_CHECKING:
     from chat_server.dispatch import Session
+    from chat_server.net.audience import Audience
     from chat_server.net.loop import Loop
     from chat_server.net.outbox import Outbox
 
 
 class Snapshot(NamedTuple):
-    """A room as it was at number `seq`, with `size` members.
+    """A room with `size` members, as it is at the number that its `audience` has got.
 
     `members` are the first of them as JSON objects, at most MEMBERS_IN_JOIN.
     """
@@ -42,7 +43,7 @@ class Snapshot(NamedTuple):
     topic: str
     members: list[str]
     size: int
-    seq: int
+    audience: Audience
     position: Position
 
 
@@ -125,12 +126,15 @@ class Hub:
         """Put the person into the room and tell it; once in, only the snapshot is new."""
         key = same_name(name)
         connection, person = session.connection, session.known
-        evicted = None
         new = key not in session.rooms
         audience = connection.loop.enter(connection, key) if new else connection.audiences[key]
         try:
             with self._lock:
                 room, evicted = self._rooms.open(name)
+                if evicted is not None:
+                    self._journal.forget(evicted)
+                if new and len(audience) == 1:  # it may have been evicted since it was entered
+                    audience.delivered = self._journal.position(key).head
                 if self._rooms.enter(room, person):
                     self._post(key, composition.join(room.name, connection.loop.stamp, person))
                 members = [member.as_json for member in islice(room.members.values(), _CAP)]
@@ -142,9 +146,7 @@ class Hub:
                     self._journal.forget(key)  # entering made it known there, without an entry
             raise
         session.rooms[key] = room
-        if evicted is not None:
-            self._journal.forget(evicted)
-        return Snapshot(room, topic, members, size, audience.delivered, self._journal.position(key))
+        return Snapshot(room, topic, members, size, audience, self._journal.position(key))
 
     def leave(self, session: Session, room: Room) -> None:
         """Take the person out of the room and tell it, them included."""
@@ -168,7 +170,8 @@ class Hub:
     def rooms(self) -> list[tuple[str, str, int]]:
         """Name, topic and member count of every room, in no order."""
         with self._lock:
-            return [(room.name, room.topic, len(room.members)) for room in self._rooms.all()]
+            rooms = self._rooms.all()
+        return [(room.name, room.topic, len(room.members)) for room in rooms]
 
     # Under the lock
 

@@ -227,6 +227,31 @@ def test_its_own_flood_does_not_grow_a_client_s_outbox() -> None:
             assert peer.ask("ping")["type"] == "ok"
 
 
+def test_who_reads_may_ask_a_thousand_things_at_once(honest: Peer, stranger: Stranger) -> None:
+    """Many small replies at once are no slowness: before the welcome and after it."""
+    peer = stranger()
+    for _ in range(2):
+        flood = b"".join(
+            struct.pack(">I", len(body)) + body
+            for body in (b'{"type":"topic","id":"%d","room":"dev"}' % n for n in range(700))
+        )
+        peer.socket.sendall(flood)
+        assert [peer.receive()["re"] for _ in range(700)] == [str(n) for n in range(700)]
+        peer.ask("hello")
+
+
+def test_large_answers_wait_for_who_asked_too_many(server: ChatServer) -> None:
+    """Forty pages of history asked at once, and read only then: all come, in order."""
+    with Peer.welcomed(server.address) as peer:
+        peer.ask("join", room="dev")
+        for _ in range(50):
+            peer.ask("broadcast", room="dev", text="x" * 4000)
+        for number in range(40):
+            peer.send("history", id=f"h{number}", room="dev")
+        assert [peer.receive()["re"] for _ in range(40)] == [f"h{n}" for n in range(40)]
+        assert server.telemetry.counts().get("closed.client.slow", 0) == 0
+
+
 def test_a_stranger_who_reads_nothing_costs_little() -> None:
     """Case 11, before welcome: a few kilobytes of refusals wait at the most."""
     with ChatServer(short_settings(outbox_before_welcome=1024)) as server:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from heapq import nsmallest
 from typing import TYPE_CHECKING
@@ -65,13 +66,13 @@ def nick(services: Services, session: Session, request: requests.Nick) -> Answer
 def users(services: Services, session: Session, request: requests.Users) -> Later:
     """List who is in a room of the asker's, or who is online."""
     if request.room is None:
-        people = services.hub.everyone()
-    else:
-        people = services.hub.members(session.room(request.room))
-    return Later(partial(_page, people, request.after))
+        return Later(partial(_page, services.hub.everyone, request.after))
+    members = partial(services.hub.members, session.room(request.room))
+    return Later(partial(_page, members, request.after))
 
 
-def _page(people: list[Person], after: str | None) -> Answer:
+def _page(list_people: Callable[[], list[Person]], after: str | None) -> Answer:
+    people = list_people()
     bound = same_name(after) if after is not None else ""
     later = [person for person in people if same_name(person.nick) > bound]
     chosen = nsmallest(limits.LIST_PAGE, later, key=lambda person: same_name(person.nick))

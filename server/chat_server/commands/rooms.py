@@ -15,6 +15,7 @@ from chat_server.journal.base import Entry
 
 if TYPE_CHECKING:
     from chat_server.dispatch import Session
+    from chat_server.hub import Hub, Snapshot
     from chat_server.services import Services
 
 
@@ -28,16 +29,21 @@ def join(services: Services, session: Session, request: requests.Join) -> Answer
             limit=limits.ROOMS_PER_CLIENT,
         )
     snapshot = services.hub.join(session, request.room)
-    return partial(
-        composition.join_ok,
+    return partial(_entered, snapshot, services.journal.kept)
+
+
+def _entered(snapshot: Snapshot, kept: int | None, *, re: str, ignored: list[str] | None) -> bytes:
+    return composition.join_ok(
+        re=re,
+        ignored=ignored,
         room=snapshot.room.name,
         epoch=snapshot.position.epoch,
-        seq=snapshot.seq,
+        seq=snapshot.audience.delivered,
         topic=snapshot.topic,
         members=snapshot.members,
         count=snapshot.size,
         oldest=snapshot.position.oldest,
-        kept=services.journal.kept,
+        kept=kept,
     )
 
 
@@ -76,10 +82,11 @@ def _changed(ok: replies.TopicOk, seq: int) -> bytes:
 
 def list_rooms(services: Services, session: Session, request: requests.Rooms) -> Later:
     """List every room with its topic and how many are in it."""
-    return Later(partial(_page, services.hub.rooms(), request.after))
+    return Later(partial(_page, services.hub, request.after))
 
 
-def _page(rooms: list[tuple[str, str, int]], after: str | None) -> Answer:
+def _page(hub: Hub, after: str | None) -> Answer:
+    rooms = hub.rooms()
     bound = same_name(after) if after is not None else ""
     later = [room for room in rooms if same_name(room[0]) > bound]
     chosen = nsmallest(limits.LIST_PAGE, later, key=lambda room: same_name(room[0]))

@@ -34,6 +34,9 @@ FLUSH = 3.0
 LINGER = 1.0
 """Seconds in which a client can close its own side after that."""
 
+BATCH = 64
+"""Requests handled before what they cause is sent: how far a client's own flood can get."""
+
 STUCK_CHECK = 1.0
 """Seconds between looks at a client that is not taking what it is sent."""
 
@@ -73,7 +76,8 @@ class Connection:
 
     __slots__ = (
         "_asked", "_decoder", "_due", "_ended_input", "_frame_since", "_interest", "_progress",
-        "_socket", "_soft_since", "_stall_since", "_terms", "_unheard", "_until", "_welcomed",
+        "_socket", "_soft_since", "_stall_since", "_terms", "_unheard", "_until",
+        "_waits_to_read", "_welcomed",
         "address", "audiences", "deaf", "handler", "heard", "loop", "outbox", "state",
     )  # fmt: skip
 
@@ -104,6 +108,7 @@ class Connection:
         self._stall_since = 0.0
         self._progress = 0
         self._asked = 0.0
+        self._waits_to_read = False
         self._due = math.inf
         self.outbox = Outbox(sock, self, loop.unsent, terms.outbox_before_welcome)
         self.handler = attend(self)
@@ -125,6 +130,8 @@ class Connection:
 
     def send(self, frame: bytes) -> None:
         """Queue `frame` after everything that this client's rooms have pending."""
+        if self.state is not State.OPEN:
+            return  # it has said its farewell
         for audience in self.audiences.values():
             audience.catch_up(self.outbox)
         self.outbox.put(frame)
@@ -136,7 +143,7 @@ class Connection:
 
     def resume(self) -> None:
         """Go on with what was held, then with what is here, then with reading."""
-        if self.state is not State.OPEN:
+        if self.state is not State.OPEN or self._choked():
             return
         self.deaf = False
         self.heard = self.loop.now  # the silence, and the wait for a frame's rest, were our doing
@@ -173,6 +180,9 @@ class Connection:
         self.loop.forget(self, self._interest)
         self._interest = 0
         self._socket.close()
+        # Without cycles the dead go at once, and what they sent with them: a collector that is
+        # calm for the sake of the living would let them pile up.
+        del self.handler, self._decoder
 
     def _leave_open(self, state: State, reason: str) -> None:
         self.state = state
@@ -212,12 +222,13 @@ class Connection:
 
     def _hand_over(self, bodies: list[bytes]) -> None:
         """Give bodies to the handler until it pauses or closes; then note where the stream is."""
-        frame = self.handler.frame
-        for body in bodies:
-            if self.deaf:
-                self._unheard.append(body)
-            else:
-                frame(body)
+        for start in range(0, len(bodies), BATCH):
+            if start:
+                self.outbox.flush()
+                self._choked()
+            self._hand_over_batch(bodies[start : start + BATCH])
+        if self.state is State.CLOSED:
+            return
         decoder = self._decoder
         if not decoder.partial:
             self._frame_since = None
@@ -225,6 +236,21 @@ class Connection:
             self._frame_since = self.loop.now
         if decoder.too_large is not None and not self.deaf:
             self.handler.fault(Fault.TOO_LARGE, size=decoder.too_large, limit=decoder.limit)
+
+    def _hand_over_batch(self, bodies: list[bytes]) -> None:
+        for body in bodies:
+            if self.deaf:
+                self._unheard.append(body)
+            else:
+                self.handler.frame(body)
+
+    def _choked(self) -> bool:
+        """Whether the client must read before it may ask on; `emptied` lets it go on."""
+        if not self.outbox.stuck or self.outbox.queued <= self._terms.outbox_soft:
+            return False
+        self._waits_to_read = True
+        self.pause()
+        return True
 
     def _input_over(self) -> None:
         self._ended_input = True
@@ -252,6 +278,9 @@ class Connection:
     def emptied(self) -> None:
         """Read again at once: a client that keeps up is served fully."""
         self._soft_since = None
+        if self._waits_to_read:
+            self._waits_to_read = False
+            self.loop.resume(self)
         self._watch()
 
     def broken(self) -> None:

@@ -94,24 +94,25 @@ class Outbox:
         self.put(data)
 
     def flush(self) -> None:
-        """Send what waits, as much as the kernel takes in one call."""
+        """Send what waits, as much as the kernel takes."""
         chunks = self._chunks
         if not chunks:
             return
-        data = chunks[0] if len(chunks) == 1 else b"".join(chunks[:JOINED])
-        try:
-            sent = self._send(data)
-        except (BlockingIOError, InterruptedError):
-            sent = 0
-        except OSError:
-            self._owner.broken()
-            return
-        if sent == len(data) and len(chunks) <= JOINED:
-            chunks.clear()
-            if self.stuck:
-                self._unstick()
-        else:
-            self._keep(sent)
+        while chunks:
+            data = chunks[0] if len(chunks) == 1 else b"".join(chunks[:JOINED])
+            try:
+                sent = self._send(data)
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError:
+                self._owner.broken()
+                return
+            if sent < len(data):
+                self._keep(sent)
+                return
+            del chunks[:JOINED]
+        if self.stuck:
+            self._unstick()
 
     def discard(self) -> None:
         """Drop what waits, except the rest of a chunk of which a part was sent already."""
@@ -120,9 +121,10 @@ class Outbox:
         self.queued = sum(map(len, self._chunks))
 
     def clear(self) -> None:
-        """Drop everything: the connection is gone."""
+        """Drop everything, the owner too: the connection is gone, and nothing may hold it."""
         self._chunks.clear()
         self.queued = 0
+        del self._owner
 
     def _unstick(self) -> None:
         self.stuck = False

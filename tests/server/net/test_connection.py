@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import gc
 import selectors
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import cast
@@ -182,6 +184,21 @@ def test_case_8_a_reset_while_writing_ends_it_at_once(client: Line) -> None:
     assert client.handler.reasons == ["reset"]
     assert client.sock.closed
     assert client.loop.gone == [ADDRESS]
+
+
+def test_the_dead_go_without_a_collector(stranger: Line) -> None:
+    """What a connection stood for is freed when it ends, cycles and a calm collector or not."""
+    stranger.arrive(b"\0\0\x0f\0begun and never finished")
+    handler = weakref.ref(stranger.handler)
+    connection = stranger.connection
+    gc.disable()
+    try:
+        connection.abort("reset")
+        stranger.handler = cast(ScriptedHandler, None)
+        assert handler() is None
+        assert not hasattr(connection, "_decoder")
+    finally:
+        gc.enable()
 
 
 def test_sending_to_a_connection_that_is_gone_is_nothing(client: Line) -> None:
