@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
@@ -12,6 +13,7 @@ import pytest
 
 from chat_client.client import Client
 from chat_schema import events
+from chat_schema.framing import encode_frame
 from chat_server import ChatServer
 from tests.support.document import Document, blocks
 from tests.support.program import BIN, ServerProgram, run_program
@@ -213,6 +215,37 @@ def test_bytes_that_are_no_text_are_replaced(server: ChatServer, port: str) -> N
     done = run_program("sh", "-c", f"printf 'a\\377b\\n' | {BIN}/chat-client --port {port}")
     assert (done.returncode, done.stderr) == (0, "")
     assert "<guest_1> a\ufffdb" in done.stdout
+
+
+def test_a_hostile_server_s_names_are_escaped_in_the_prompt_and_the_greeting() -> None:
+    """Even one's own nick and room come from a remote."""
+    evil = "\x1b]0;owned\x07"
+    user = {"uid": "u1", "nick": f"al{evil}ice"}
+    welcome = {
+        "type": "welcome", "re": "1", "version": 1, "level": 1, "server": evil, "user": user,
+        "limits": {}, "heartbeat": {"interval": 30, "timeout": 75}, "durability": "memory",
+    }  # fmt: skip
+    joined = {
+        "type": "ok", "re": "2", "room": f"lob{evil}by", "epoch": "e", "seq": 0, "topic": evil,
+        "members": [user], "count": 1, "history": {"oldest": 1},
+    }  # fmt: skip
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_serve, args=(listener, welcome, joined)).start()
+        with Terminal("chat-client", "--port", str(listener.getsockname()[1])) as terminal:
+            shown = "\\x1b]0;owned\\x07"
+            screen = terminal.wait_for_text(f"[al{shown}ice #lob{shown}by]")
+            assert any(f"knows you as al{shown}ice" in line for line in screen)
+
+
+def _serve(listener: socket.socket, *answers: dict[str, object]) -> None:
+    """Answer one client's requests with these frames, then wait until it is gone."""
+    connection, _ = listener.accept()
+    with connection:
+        for answer in answers:
+            connection.recv(4096)
+            connection.sendall(encode_frame(json.dumps(answer).encode()))
+        while connection.recv(4096):
+            pass
 
 
 @pytest.mark.parametrize("program", ["chat-server", "chat-client"])

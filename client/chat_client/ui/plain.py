@@ -131,8 +131,8 @@ class Plain:
 
     def _greeting(self, client: Client) -> list[str]:
         host, port = self._address
-        server = escape(client.welcome.server)
-        hello = f"-- {server} at {host}:{port} knows you as {client.user.nick}; /help for help"
+        server, nick = escape(client.welcome.server), escape(client.user.nick)
+        hello = f"-- {server} at {host}:{port} knows you as {nick}; /help for help"
         return [hello, *([f"-- {escape(client.welcome.motd)}"] if client.welcome.motd else [])]
 
     # Input: on the main thread
@@ -151,8 +151,8 @@ class Plain:
                     return
 
     def _prompt_text(self) -> str:
-        room = f" #{self._place.room}" if self._place.room else ""
-        return f"[{self._place.user.nick}{room}] "
+        room = f" #{escape(self._place.room)}" if self._place.room else ""
+        return f"[{escape(self._place.user.nick)}{room}] "
 
     def _piped(self) -> Iterator[str]:
         """Lines of standard input, each once the one before is answered."""
