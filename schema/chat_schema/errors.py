@@ -44,6 +44,7 @@ ERRORS: dict[str, ErrorCode] = {
     "message.too_long": ErrorCode("the text has more characters than `limit`; nothing was cut"),
     "message.invalid": ErrorCode("the text holds a control character"),
     "history.range": ErrorCode("after and before exclude each other"),
+    "cid.conflict": ErrorCode("this `cid` was used for another message; nothing was sent"),
     "permission.denied": ErrorCode("you do not have the right"),
     "rate.connections": ErrorCode(
         "too many connections from one address", fatal=True, retryable=True, reconnect="later"
@@ -52,10 +53,15 @@ ERRORS: dict[str, ErrorCode] = {
         "the server has as many clients as it can", fatal=True, retryable=True, reconnect="later"
     ),
     "server.busy": ErrorCode("a queue inside the server is full; nothing was done", retryable=True),
+    "server.storage": ErrorCode(
+        "the server cannot store at present; it promises nothing about this request",
+        retryable=True,
+    ),
     "server.internal": ErrorCode("a fault of the server; the incident is in its log"),
     "server.shutdown": ErrorCode(
         "the server is stopping", fatal=True, retryable=True, reconnect="later"
     ),
+    "session.replaced": ErrorCode("the stay was taken up on another connection", fatal=True),
     "client.slow": ErrorCode(
         "the client did not read what it was sent", fatal=True, reconnect="now"
     ),

@@ -26,6 +26,8 @@ def _known(default: str, *others: str) -> BeforeValidator:
 LeaveReason = Annotated[Literal["left", "quit", "lost"], _known("left", "quit", "lost")]
 Reconnect = Annotated[Literal["later", "now", "never"], _known("later", "now", "never")]
 
+ReplayState = Annotated[Literal["begin", "end"], _known("end", "begin", "end")]
+
 
 class Event(BaseModel):
     """The base of every event."""
@@ -97,6 +99,23 @@ class Topic(Event):
     topic: str
 
 
+class Replay(Event):
+    """Brackets what was missed in one conversation: its numbered events stand in between.
+
+    At `begin`, `after` and `to` say which numbers follow, `head` is the newest there is, and
+    `complete` that nothing is missing between the client's cursor and `head`.
+    """
+
+    type: Literal["replay"] = "replay"
+    room: str
+    state: ReplayState
+    epoch: str | None = None
+    after: Sequence | None = None
+    to: Sequence | None = None
+    head: Sequence | None = None
+    complete: bool | None = None
+
+
 class Ping(Event):
     """The server has heard nothing for a while and wants a `pong`."""
 
@@ -132,7 +151,7 @@ class Unknown(Event):
 
 
 NumberedEvent = Broadcast | Whisper | Topic
-AnyEvent = Join | Leave | Nick | Broadcast | Whisper | Topic | Ping | Notice | Bye
+AnyEvent = Join | Leave | Nick | Broadcast | Whisper | Topic | Replay | Ping | Notice | Bye
 
 EVENTS: dict[str, type[Event]] = {
     model.model_fields["type"].default: model for model in AnyEvent.__args__

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-FRAME_BEFORE_WELCOME = 4 * 1024
-"""Bytes of a body from a stranger: a hello needs a few hundred, and memory is spent on trust."""
+FRAME_BEFORE_WELCOME = 16 * 1024
+"""Bytes of a body from a stranger: a hello that resumes RESUMED conversations still fits."""
 
 FRAME_TO_SERVER = 64 * 1024
 """Bytes of a body from a client: the longest text, escaped character by character, still fits."""
@@ -28,6 +28,21 @@ ID_CHARACTERS = 64
 
 HISTORY_PAGE = 200
 """Events in one page of history; a page is also cut at half of FRAME_TO_CLIENT bytes."""
+
+SEARCH_CHARACTERS = 200
+"""Characters of what is searched for: a long sentence."""
+
+SEARCH_PAGE = 100
+"""Hits in one reply to a search."""
+
+RESUMED = 100
+"""Conversations that one hello can resume: every room a client may be in, and as many whispers."""
+
+TOKEN_CHARACTERS = 64
+"""Characters of a resume token at most: 256 random bits take 43."""
+
+EPOCH_CHARACTERS = 32
+"""Characters of an epoch at most."""
 
 LIST_PAGE = 500
 """Rooms or users in one reply; the rest follows with `after`."""

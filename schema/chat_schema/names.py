@@ -47,7 +47,31 @@ ClientName = Annotated[
 ]
 """What a program calls itself, as `chat-client/1.0`."""
 
+Query = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=limits.SEARCH_CHARACTERS, pattern=rf"^[^{CONTROL}]*$"
+    ),
+]
+"""What somebody searches for: words, nothing in it is an operator."""
+
+Token = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=limits.TOKEN_CHARACTERS, pattern=r"^[A-Za-z0-9_-]+$"
+    ),
+]
+"""The secret by which a stay is taken up again."""
+
+Epoch = Annotated[
+    str,
+    StringConstraints(max_length=limits.EPOCH_CHARACTERS, pattern=r"^[A-Za-z0-9.]*$"),
+]
+
 Sequence = Annotated[int, Field(ge=0, le=limits.SAFE_INTEGER)]
+Cursor = Annotated[tuple[Epoch, Sequence], Field(strict=False)]
+"""How far a conversation was seen: its epoch and the newest number, as `["27c93906",42]`."""
+
 PageSize = Annotated[int, Field(ge=1, le=limits.HISTORY_PAGE)]
 
 

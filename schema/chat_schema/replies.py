@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from chat_schema import limits
 from chat_schema.errors import Refused
-from chat_schema.names import Sequence, User
+from chat_schema.names import Cursor, Sequence, User
 
 Durability = Annotated[
     Literal["memory", "process", "disk"],
@@ -31,12 +31,16 @@ class Ok(BaseModel):
 
 
 class HistoryPolicy(BaseModel):
-    """How much of a room can be read back: the oldest number there is, and how many are kept."""
+    """How much of a room can be read back: the oldest number there is, and what is kept.
+
+    At most the newest `kept` entries, none older than `days`; what is absent is not limited.
+    """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
     oldest: Sequence
     kept: int | None = None
+    days: float | None = None
 
 
 class JoinOk(Ok):
@@ -136,8 +140,25 @@ class Limits(BaseModel):
     topic: int = limits.TOPIC_CHARACTERS
     rooms: int = limits.ROOMS_PER_CLIENT
     history: int = limits.HISTORY_PAGE
+    search: int = limits.SEARCH_PAGE
     list: int = limits.LIST_PAGE
     members: int = limits.MEMBERS_IN_JOIN
+
+
+class Resumption(BaseModel):
+    """How to come back: show `token` within `seconds` of losing the connection.
+
+    `resumed`: this is the stay that was asked for, under its uid and nick. `rooms` are those the
+    client is in. `everyone` is where the conversation `*` stands.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+    token: str
+    seconds: float
+    resumed: bool
+    rooms: list[str]
+    everyone: Cursor
 
 
 class Welcome(BaseModel):
@@ -154,8 +175,16 @@ class Welcome(BaseModel):
     limits: Limits
     heartbeat: Heartbeat
     durability: Durability
+    resume: Resumption | None = None
     motd: str | None = None
     ignored: list[str] | None = None
+
+
+class SearchOk(Ok):
+    """Found events in ascending order; where `more`, there are older ones."""
+
+    hits: list[Any]
+    more: bool
 
 
 class Error(BaseModel):
@@ -199,5 +228,6 @@ REPLIES: dict[str, type[Welcome] | type[Ok]] = {
     "rooms": RoomsOk,
     "users": UsersOk,
     "history": HistoryOk,
+    "search": SearchOk,
 }
 """The model of the good answer to each request type; `pong` has none."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json
 
 from chat_schema import limits, names
@@ -28,13 +28,34 @@ class Request(BaseModel):
     id: names.RequestId | None = None
 
 
+class Resume(BaseModel):
+    """A wish to come back: with `token` to a stay, without it (on the wire `true`) to this one.
+
+    `rooms` says where the client was in each conversation, as [epoch, seq]. Without it nothing is
+    replayed: so asks a client that was started anew.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+    token: names.Token | None = None
+    rooms: Annotated[dict[names.Conversation, names.Cursor], Field(max_length=limits.RESUMED)] | (
+        None
+    ) = None
+
+
+def _wish(value: object) -> object:
+    """`true` is a wish without particulars, `false` is none."""
+    return {} if value is True else None if value is False else value
+
+
 class Hello(Request):
-    """The first request on every connection."""
+    """The first request on every connection; `resume` asks for a token to come back with."""
 
     type: Literal["hello"] = "hello"
     version: Annotated[int, Field(ge=0, le=limits.SAFE_INTEGER)] | None = None
     nick: names.Nick | None = None
     client: names.ClientName | None = None
+    resume: Annotated[Resume | None, BeforeValidator(_wish)] = None
 
 
 class Ping(Request):
@@ -127,6 +148,17 @@ class History(Request):
     limit: names.PageSize | None = None
 
 
+class Search(Request):
+    """Looks for words in what was said where the asker may read; a word also finds longer ones."""
+
+    type: Literal["search"] = "search"
+    text: names.Query
+    room: names.Conversation | None = None
+    sender: names.Nick | None = None
+    before: names.Sequence | None = None
+    limit: Annotated[int, Field(ge=1, le=limits.SEARCH_PAGE)] | None = None
+
+
 AnyRequest = (
     Hello
     | Ping
@@ -141,6 +173,7 @@ AnyRequest = (
     | Rooms
     | Users
     | History
+    | Search
 )
 
 REQUESTS: dict[str, type[Request]] = {
