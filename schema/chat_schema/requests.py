@@ -208,7 +208,7 @@ def _refusal(body: bytes, error: ValidationError) -> Refused:
             return Refused("frame.invalid", "The frame is not one well-formed JSON value.")
         case "union_tag_invalid" | "union_tag_not_found":
             return _type_refusal(from_json(body).get("type"), _id_of(body))
-        case "model_attributes_type" | "model_type" | "dict_type":
+        case "model_attributes_type" | "model_type" | "dict_type" if len(detail["loc"]) < 2:
             return Refused("frame.invalid", "The frame holds JSON, but not an object.")
     return _field_refusal(detail, detail["loc"][1:], _id_of(body))
 
