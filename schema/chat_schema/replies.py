@@ -154,7 +154,7 @@ class Resumption(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
-    token: str
+    token: str = Field(repr=False)
     seconds: float
     resumed: bool
     rooms: list[str]
@@ -183,7 +183,7 @@ class Welcome(BaseModel):
 class SearchOk(Ok):
     """Found events in ascending order; where `more`, there are older ones."""
 
-    hits: list[Any]
+    hits: list[dict[str, Any]]
     more: bool
 
 

@@ -10,9 +10,17 @@ Rules:
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails, from_json
 
 from chat_schema import limits, names
@@ -35,12 +43,17 @@ class Resume(BaseModel):
     replayed: so asks a client that was started anew.
     """
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+    model_config = ConfigDict(strict=True, frozen=True, extra="allow")
 
-    token: names.Token | None = None
+    token: names.Token | None = Field(default=None, repr=False)
     rooms: Annotated[dict[names.Conversation, names.Cursor], Field(max_length=limits.RESUMED)] | (
         None
     ) = None
+
+    @model_validator(mode="after")
+    def _interoperable(self) -> Self:
+        _check(self.model_extra, 2)
+        return self
 
 
 def _wish(value: object) -> object:
@@ -210,6 +223,8 @@ def _refusal(body: bytes, error: ValidationError) -> Refused:
             return _type_refusal(from_json(body).get("type"), _id_of(body))
         case "model_attributes_type" | "model_type" | "dict_type" if len(detail["loc"]) < 2:
             return Refused("frame.invalid", "The frame holds JSON, but not an object.")
+        case "value_error":  # what `_check` found within a field
+            return Refused("frame.invalid", str(detail["ctx"]["error"]), re=_id_of(body))
     return _field_refusal(detail, detail["loc"][1:], _id_of(body))
 
 
@@ -248,13 +263,14 @@ _CODES = {
 
 
 def _field_refusal(detail: ErrorDetails, place: tuple[int | str, ...], re: str | None) -> Refused:
-    """Name the field and the rule, never the value."""
-    field = ".".join(str(part) for part in place)
-    if detail["type"] == "missing" or detail["input"] is None:
+    """Name the field and the rule, never the value: nor what is inside a field, names included."""
+    field = ".".join(str(part) for part in place[:2])
+    inside = len(place) > 2
+    if not inside and (detail["type"] == "missing" or detail["input"] is None):
         return Refused("field.missing", f"The field {field} is required.", field=field, re=re)
     code = _CODES.get((field, detail["type"]), "field.invalid")
     size = len(detail["input"]) if isinstance(detail["input"], str) else None
-    limit = detail.get("ctx", {}).get("max_length")
+    limit = None if inside else detail.get("ctx", {}).get("max_length")
     return Refused(
         code,
         _explain(code, field, detail["msg"]),
@@ -281,7 +297,7 @@ def _explain(code: str, field: str, rule: str) -> str:
             allowed = "a topic is one line" if field == "topic" else "only tab and newline may be"
             return f"The {field} holds a control character; {allowed}."
         case "message.empty":
-            return "A message needs at least one character."
+            return "The text needs at least one character."
         case "message.too_long":
             return f"The {field} is too long; nothing of it was sent."
     return f"The field {field} is not as it should be: {rule}."

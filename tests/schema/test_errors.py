@@ -14,7 +14,7 @@ from chat_schema.replies import Error
 
 FAMILIES = {
     "auth", "cid", "client", "field", "file", "frame", "history", "message", "nick", "permission",
-    "protocol", "rate", "room", "server", "type", "user",
+    "protocol", "rate", "room", "server", "session", "type", "user",
 }  # fmt: skip
 """The first words that codes may have."""
 
@@ -85,6 +85,24 @@ def test_a_code_of_a_later_level_is_not_fatal() -> None:
     """A client may meet codes it does not know; what the frame says of them holds."""
     refused = Refused("user.unheard_of", "no")
     assert (refused.fatal, refused.retryable) == (False, False)
+
+
+def test_what_could_not_be_stored_may_be_sent_again() -> None:
+    """On the same connection, and the same: only a `cid` tells the two apart."""
+    row = ERRORS["server.storage"]
+    assert (row.fatal, row.retryable) == (False, True)
+
+
+def test_a_cid_used_for_something_else_is_refused_for_good() -> None:
+    """Sending it again would say something else again."""
+    row = ERRORS["cid.conflict"]
+    assert (row.fatal, row.retryable) == (False, False)
+
+
+def test_whoever_was_replaced_does_not_come_back() -> None:
+    """Or two programs with one token would throw each other out forever."""
+    row = ERRORS["session.replaced"]
+    assert (row.fatal, row.retryable, row.reconnect) == (True, False, "never")
 
 
 def test_a_refusal_prints_as_its_message() -> None:

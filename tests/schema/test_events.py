@@ -24,6 +24,15 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "broadcast": {**NUMBERED, "text": "hi", "cid": "c1"},
     "whisper": {**NUMBERED, "to": USER, "text": "hi", "cid": "c1"},
     "topic": {**NUMBERED, "topic": ""},
+    "replay": {
+        "room": "general",
+        "state": "begin",
+        "epoch": "e1",
+        "after": 7,
+        "to": 9,
+        "head": 9,
+        "complete": True,
+    },
     "ping": {"ts": TS},
     "notice": {"code": "client.slow", "message": "Catch up.", "ts": TS},
     "bye": {"code": "server.shutdown", "message": "m", "reconnect": "now", "after": 5.0},
@@ -62,6 +71,23 @@ def test_no_event_has_re(type_: str) -> None:
     assert "re" not in EVENTS[type_].model_fields
 
 
+def test_the_end_of_a_replay_says_no_more_than_whose_it_is() -> None:
+    """Everything else was said at its beginning."""
+    event = read_event(b'{"type":"replay","room":"general","state":"end"}')
+    assert event == events.Replay(room="general", state="end")
+    assert json.loads(event.model_dump_json(exclude_none=True)) == {
+        "type": "replay",
+        "room": "general",
+        "state": "end",
+    }
+
+
+def test_a_replay_itself_is_not_numbered() -> None:
+    """It moves no cursor; the events within do."""
+    assert "seq" not in events.Replay.model_fields
+    assert events.Replay not in events.NumberedEvent.__args__
+
+
 @pytest.mark.parametrize("type_", ["broadcast", "whisper"])
 def test_a_message_without_cid_has_none(type_: str) -> None:
     """Left out or null."""
@@ -73,7 +99,8 @@ def test_a_message_without_cid_has_none(type_: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("type_", "field", "default"), [("leave", "reason", "left"), ("bye", "reconnect", "later")]
+    ("type_", "field", "default"),
+    [("leave", "reason", "left"), ("bye", "reconnect", "later"), ("replay", "state", "end")],
 )
 @pytest.mark.parametrize("value", ["moved", "", 7, None, [], {}])
 def test_an_unknown_choice_becomes_the_default(
@@ -88,6 +115,7 @@ def test_an_unknown_choice_becomes_the_default(
     [
         ("leave", "reason", ["left", "quit", "lost"]),
         ("bye", "reconnect", ["later", "now", "never"]),
+        ("replay", "state", ["begin", "end"]),
     ],
 )
 def test_known_choices_are_kept(type_: str, field: str, choices: list[str]) -> None:
@@ -130,6 +158,10 @@ def test_an_event_from_a_page_of_history_is_read_like_any_other() -> None:
         body_of("broadcast", seq=2**53),
         body_of("broadcast", text=None),
         body_of("join", user="alice"),
+        body_of("replay", room=None),
+        body_of("replay", after=-1),
+        body_of("replay", head="9"),
+        body_of("replay", complete="yes"),
     ],
 )
 def test_what_is_no_event_is_a_validation_error(body: bytes) -> None:

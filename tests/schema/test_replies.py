@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from chat_schema import limits, replies
 from chat_schema.names import User
 from chat_schema.replies import REPLIES, Ok, Welcome
-from chat_schema.requests import REQUESTS
+from chat_schema.requests import REQUESTS, Resume
 from tests.support import strategies
 
 USER = {"uid": "u1", "nick": "alice", "registered": False, "bot": False}
@@ -20,12 +21,19 @@ TS = "2026-11-22T15:00:00.123Z"
 
 WELCOME: dict[str, Any] = {
     "version": 1,
-    "level": 1,
+    "level": 2,
     "server": "typed-chat",
     "user": USER,
     "limits": replies.Limits().model_dump(),
     "heartbeat": {"interval": 30.0, "timeout": 75.0},
     "durability": "disk",
+    "resume": {
+        "token": "s3cr3t",
+        "seconds": 120.0,
+        "resumed": True,
+        "rooms": ["general"],
+        "everyone": ["e1", 4],
+    },
     "motd": "Be kind.",
 }
 
@@ -40,7 +48,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "topic": "",
         "members": [USER],
         "count": 1,
-        "history": {"oldest": 1, "kept": 1000},
+        "history": {"oldest": 1, "kept": 1000, "days": 0.5},
     },
     "leave": {"room": "general"},
     "nick": {"user": USER},
@@ -60,6 +68,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "oldest": 1,
         "head": 7,
         "epoch": "e1",
+    },
+    "search": {
+        "hits": [{"type": "x-later", "room": "general", "seq": 7, "anything": [1]}],
+        "more": True,
     },
 }
 """Every field of the good answer to each request."""
@@ -121,12 +133,50 @@ def test_an_unknown_durability_promises_least(value: object) -> None:
     assert Welcome.model_validate({**WELCOME, "durability": value}).durability == "memory"
 
 
+def test_a_room_says_only_what_bounds_it() -> None:
+    """Neither a number nor an age has to be given; a whole number of days is one too."""
+    policy = replies.HistoryPolicy.model_validate_json('{"oldest":3}')
+    assert (policy.oldest, policy.kept, policy.days) == (3, None, None)
+    assert replies.HistoryPolicy.model_validate_json('{"oldest":3,"days":30}').days == 30
+
+
+def test_a_welcome_to_who_did_not_ask_has_no_token() -> None:
+    """The field is left out, so that simple clients see nothing of it."""
+    fields = {name: value for name, value in WELCOME.items() if name != "resume"}
+    welcome = Welcome.model_validate(fields)
+    assert welcome.resume is None
+    assert "resume" not in json.loads(welcome.model_dump_json(exclude_none=True))
+
+
+@pytest.mark.parametrize("missing", ["token", "seconds", "resumed", "rooms", "everyone"])
+def test_whoever_asked_learns_everything_about_coming_back(missing: str) -> None:
+    """Nothing in `welcome.resume` may be left out."""
+    resume = {name: value for name, value in WELCOME["resume"].items() if name != missing}
+    with pytest.raises(ValidationError):
+        Welcome.model_validate({**WELCOME, "resume": resume})
+
+
+def test_a_token_is_not_shown_with_the_welcome() -> None:
+    """Whoever writes a welcome into a log does not write the token."""
+    assert "s3cr3t" not in repr(Welcome.model_validate(WELCOME))
+
+
+@given(strategies.cursors)
+def test_a_cursor_of_the_welcome_can_be_sent_back(cursor: tuple[str, int]) -> None:
+    """What the server says of `*` is what a hello may say of it."""
+    resume = {**WELCOME["resume"], "everyone": list(cursor)}
+    read = Welcome.model_validate_json(json.dumps({**WELCOME, "resume": resume}))
+    assert read.resume is not None
+    assert Resume(rooms={"*": read.resume.everyone}).rooms == {"*": cursor}
+
+
 def test_the_limits_announced_are_the_limits_kept() -> None:
     """What a client reads in welcome is what the request models enforce."""
     announced = replies.Limits()
     assert announced.text == limits.TEXT_CHARACTERS
     assert announced.topic == limits.TOPIC_CHARACTERS
     assert announced.history == limits.HISTORY_PAGE
+    assert announced.search == limits.SEARCH_PAGE
     assert announced.frame_to_server == limits.FRAME_TO_SERVER
     assert announced.frame_to_client == limits.FRAME_TO_CLIENT
     assert announced.rooms == limits.ROOMS_PER_CLIENT

@@ -34,11 +34,17 @@ MINIMAL: dict[str, dict[str, Any]] = {
     "rooms": {},
     "users": {},
     "history": {"room": "general"},
+    "search": {"text": "green build"},
 }
 """The required fields of each request."""
 
 FULL: dict[str, dict[str, Any]] = {
-    "hello": {"version": 1, "nick": "alice", "client": "a-client/1.0"},
+    "hello": {
+        "version": 1,
+        "nick": "alice",
+        "client": "a-client/1.0",
+        "resume": {"token": "s3cr3t", "rooms": {"general": ("e1", 7), "*": ("", 0)}},
+    },
     "ping": {},
     "pong": {},
     "quit": {},
@@ -51,6 +57,7 @@ FULL: dict[str, dict[str, Any]] = {
     "rooms": {"after": "general"},
     "users": {"room": "general", "after": "alice"},
     "history": {"room": "dm:u1:u2", "after": 0, "before": limits.SAFE_INTEGER, "limit": 200},
+    "search": {"text": "hello", "room": "*", "sender": "Bob", "before": 9, "limit": 100},
 }
 """Every field of each request."""
 
@@ -334,6 +341,12 @@ ILL_TYPED = {
     "42-id-longer-by-one": ("ping", "id", "x" * 65),
     "42-empty-cid": ("broadcast", "cid", ""),
     "42-cid-longer-by-one": ("broadcast", "cid", "x" * 65),
+    "82-hits-by-the-thousand": ("search", "limit", 1000),
+    "82-no-hits": ("search", "limit", 0),
+    "82-hits-before-nothing": ("search", "before", -1),
+    "82-hits-before-2-53": ("search", "before", 2**53),
+    "26-true-for-hits": ("search", "limit", True),
+    "26-number-for-a-query": ("search", "text", 7),
     "42-client-longer-by-one": ("hello", "client", "x" * 65),
     "40-escape-in-the-client-name": ("hello", "client", "a\x1b[2J"),
 }
@@ -379,6 +392,7 @@ WRONG_FIELDS = [
     for type_, field in FIELDS
     for how in WRONG_VALUES
     if how not in ("esc", "bel") or field not in ("id", "cid")  # there, any character may be
+    if how != "object" or field != "resume"  # there, an object belongs
 ]
 
 
@@ -435,6 +449,8 @@ NAMED = [
     ("nick", "nick", "nick.invalid"),
     ("hello", "nick", "nick.invalid"),
     ("whisper", "to", "nick.invalid"),
+    ("search", "room", "room.invalid"),
+    ("search", "sender", "field.invalid"),
     ("rooms", "after", "field.invalid"),
     ("users", "after", "field.invalid"),
 ]
@@ -485,7 +501,7 @@ def test_names_begin_with_a_letter_or_digit(type_: str, field: str, code: str, f
 
 
 @pytest.mark.parametrize("character", CONTROL_CHARACTERS.values(), ids=CONTROL_CHARACTERS)
-@pytest.mark.parametrize("type_", ["broadcast", "whisper"])
+@pytest.mark.parametrize("type_", ["broadcast", "whisper", "search"])
 def test_case_40_control_characters_are_refused_in_text(type_: str, character: str) -> None:
     """A terminal would obey them, so they are not on the wire at all."""
     refused = refusal_to(**{"type": type_, **MINIMAL[type_], "text": f"a{character}b"})
@@ -542,6 +558,18 @@ def test_a_topic_longer_than_allowed_says_limit_and_size() -> None:
     assert (refused.code, refused.limit, refused.size) == ("message.too_long", 400, 401)
 
 
+def test_a_query_longer_than_allowed_says_limit_and_size() -> None:
+    """What is searched for is shorter than what is said."""
+    assert read(type="search", text="x" * 200).type == "search"
+    refused = refusal_to(type="search", text="x" * 201)
+    assert (refused.code, refused.limit, refused.size) == ("message.too_long", 200, 201)
+
+
+def test_nothing_to_search_for_is_refused() -> None:
+    """An empty query would find everything."""
+    assert refusal_to(type="search", text="").code == "message.empty"
+
+
 def test_an_empty_text_is_no_message_and_an_empty_topic_clears() -> None:
     """The same empty string means different things."""
     assert refusal_to(type="broadcast", room="a", text="").code == "message.empty"
@@ -551,13 +579,15 @@ def test_an_empty_text_is_no_message_and_an_empty_topic_clears() -> None:
 CONVERSATIONS = {"general": True, "*": True, "dm:u1:u2": True, "dm:U1:u2": False, "dm:u1": False}
 
 
+@pytest.mark.parametrize("type_", ["history", "search"])
 @pytest.mark.parametrize(("room", "allowed"), CONVERSATIONS.items())
-def test_history_reads_conversations_of_every_kind(room: str, allowed: bool) -> None:
+def test_conversations_of_every_kind_can_be_read(type_: str, room: str, allowed: bool) -> None:
     """A room, everyone, or a whisper conversation; not half a conversation."""
+    fields = {**MINIMAL[type_], "room": room}
     if allowed:
-        assert read(type="history", room=room).model_dump()["room"] == room
+        assert read(type=type_, **fields).model_dump()["room"] == room
     else:
-        assert refusal_to(type="history", room=room).code == "room.invalid"
+        assert refusal_to(type=type_, **fields).code == "room.invalid"
 
 
 @pytest.mark.parametrize("type_", ["join", "leave", "topic", "users", "history", "broadcast"])
@@ -568,6 +598,160 @@ def test_a_whisper_conversation_is_no_room(type_: str) -> None:
     if type_ != "history":
         fields = {**MINIMAL[type_], "room": "dm:u1:u2"}
         assert refusal_to(type=type_, **fields).code == "room.invalid"
+
+
+# Coming back
+
+
+def resume_of(value: object) -> requests.Resume | None:
+    """How a hello that says `value` in `resume` is understood."""
+    hello = read(type="hello", resume=value)
+    assert isinstance(hello, requests.Hello)
+    return hello.resume
+
+
+@pytest.mark.parametrize("value", [True, {}, {"token": None, "rooms": None}])
+def test_a_wish_to_come_back_later_needs_no_particulars(value: object) -> None:
+    """`true` and the empty object ask for a token and say nothing else."""
+    assert resume_of(value) == requests.Resume()
+
+
+@pytest.mark.parametrize("value", [False, None])
+def test_whoever_does_not_wish_to_come_back_gets_no_token(value: object) -> None:
+    """`false` is the same as saying nothing."""
+    assert resume_of(value) is None
+
+
+def test_rooms_need_no_token_and_a_token_no_rooms() -> None:
+    """A token alone is the wish of a program started anew; cursors alone outlive their token."""
+    assert resume_of({"token": "t"}) == requests.Resume(token="t")
+    assert resume_of({"rooms": {}}) == requests.Resume(rooms={})
+    rooms = {"dev": ("e", 1)}
+    assert resume_of({"rooms": {"dev": ["e", 1]}}) == requests.Resume(rooms=rooms)
+
+
+@given(strategies.resumes)
+def test_every_wish_to_come_back_arrives_as_it_was_made(resume: requests.Resume) -> None:
+    """Tokens, conversations and cursors of any allowed form, escaped by the sender or not."""
+    body = requests.Hello(resume=resume).model_dump_json(exclude_none=True)
+    for form in (body, json.dumps(json.loads(body))):
+        hello = read_request(form.encode())
+        assert isinstance(hello, requests.Hello)
+        assert hello.resume == resume
+
+
+NO_RESUME = {
+    "26-number": (7, "resume"),
+    "26-one-for-true": (1, "resume"),
+    "26-string-for-true": ("true", "resume"),
+    "26-array": ([], "resume"),
+    "26-number-for-a-token": ({"token": 7}, "resume.token"),
+    "26-object-for-a-token": ({"token": {}}, "resume.token"),
+    "42-empty-token": ({"token": ""}, "resume.token"),
+    "42-token-longer-by-one": ({"token": "x" * 65}, "resume.token"),
+    "40-token-with-a-line": ({"token": "a\nb"}, "resume.token"),
+    "40-token-ending-in-a-line": ({"token": "a\n"}, "resume.token"),
+    "40-token-with-another-alphabet": ({"token": "tok\u0435n"}, "resume.token"),
+    "26-array-for-rooms": ({"rooms": [["dev", "e", 1]]}, "resume.rooms"),
+    "26-true-for-rooms": ({"rooms": True}, "resume.rooms"),
+    "42-too-many-rooms": (
+        {"rooms": {f"r{number}": ["e", 1] for number in range(limits.RESUMED + 1)}},
+        "resume.rooms",
+    ),
+    "40-room-with-a-blank": ({"rooms": {"a b": ["e", 1]}}, "resume.rooms"),
+    "40-room-with-a-sign": ({"rooms": {"#dev": ["e", 1]}}, "resume.rooms"),
+    "40-half-a-conversation": ({"rooms": {"dm:u1": ["e", 1]}}, "resume.rooms"),
+    "42-room-longer-by-one": ({"rooms": {"r" * 65: ["e", 1]}}, "resume.rooms"),
+    "26-number-for-a-cursor": ({"rooms": {"dev": 7}}, "resume.rooms"),
+    "26-null-for-a-cursor": ({"rooms": {"dev": None}}, "resume.rooms"),
+    "26-object-for-a-cursor": ({"rooms": {"dev": {"epoch": "e", "seq": 1}}}, "resume.rooms"),
+    "42-cursor-of-nothing": ({"rooms": {"dev": []}}, "resume.rooms"),
+    "42-cursor-of-one": ({"rooms": {"dev": ["e"]}}, "resume.rooms"),
+    "42-cursor-of-three": ({"rooms": {"dev": ["e", 1, 2]}}, "resume.rooms"),
+    "26-cursor-in-the-wrong-order": ({"rooms": {"dev": [1, "e"]}}, "resume.rooms"),
+    "26-number-for-an-epoch": ({"rooms": {"dev": [1, 1]}}, "resume.rooms"),
+    "26-null-for-an-epoch": ({"rooms": {"dev": [None, 1]}}, "resume.rooms"),
+    "40-epoch-with-a-blank": ({"rooms": {"dev": ["e e", 1]}}, "resume.rooms"),
+    "42-epoch-longer-by-one": ({"rooms": {"dev": ["e" * 33, 1]}}, "resume.rooms"),
+    "26-string-for-a-seq": ({"rooms": {"dev": ["e", "1"]}}, "resume.rooms"),
+    "26-true-for-a-seq": ({"rooms": {"dev": ["e", True]}}, "resume.rooms"),
+    "26-float-for-a-seq": ({"rooms": {"dev": ["e", 1.0]}}, "resume.rooms"),
+    "82-negative-seq": ({"rooms": {"dev": ["e", -1]}}, "resume.rooms"),
+    "82-seq-beyond-2-53": ({"rooms": {"dev": ["e", 2**53]}}, "resume.rooms"),
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "field"), NO_RESUME.values(), ids=[f"case-{name}" for name in NO_RESUME]
+)
+def test_an_ill_made_resume_is_a_fault_of_its_field(value: object, field: str) -> None:
+    """The field at fault is named, with the request; the frame itself was sound."""
+    refused = refusal_to(type="hello", id="7", resume=value)
+    assert (refused.code, refused.field, refused.re) == ("field.invalid", field, "7")
+
+
+def test_too_many_rooms_to_come_back_to_are_told_how_many_may_be() -> None:
+    """One hundred are taken."""
+    rooms = {f"r{number}": ["e", 1] for number in range(limits.RESUMED)}
+    resume = resume_of({"rooms": rooms})
+    assert resume is not None
+    assert len(resume.rooms or ()) == limits.RESUMED
+    assert refusal_to(type="hello", resume={"rooms": {**rooms, "x": ["e", 1]}}).limit == 100
+
+
+@pytest.mark.parametrize(
+    "resume",
+    [
+        {"token": SECRET + "!"},
+        {"rooms": {SECRET + "!": ["e", 1]}},
+        {"rooms": {SECRET: [SECRET + "!", 1]}},
+        {"rooms": {SECRET: {SECRET: SECRET}}},
+        {"rooms": SECRET},
+        SECRET,
+    ],
+)
+def test_case_29_an_ill_made_resume_is_not_repeated(resume: object) -> None:
+    """Neither a token nor where one might stand by mistake, names of rooms included."""
+    refused = refusal_to(type="hello", resume=resume)
+    assert SECRET not in json.dumps([refused.message, refused.field])
+
+
+def test_a_token_is_not_shown_with_the_request() -> None:
+    """Whoever writes a request into a log does not write the token."""
+    assert SECRET not in repr(read(type="hello", resume={"token": SECRET}))
+
+
+@pytest.mark.parametrize(
+    "inside", ["NaN", "1e400", "9007199254740992", "[" * 15 + "]" * 15], ids=str
+)
+def test_unknown_fields_of_resume_are_sound_json_too(inside: str) -> None:
+    """What other libraries would read differently is refused at every depth."""
+    refused = refusal(f'{{"type":"hello","id":"7","resume":{{"x":{inside}}}}}'.encode())
+    assert (refused.code, refused.re) == ("frame.invalid", "7")
+
+
+def test_unknown_fields_of_resume_are_no_fault() -> None:
+    """A later level may say more there, down to the sixteenth level of nesting."""
+    body = '{"type":"hello","resume":{"token":"t","x":' + "[" * 14 + "]" * 14 + "}}"
+    hello = read_request(body.encode())
+    assert isinstance(hello, requests.Hello)
+    assert hello.resume is not None
+    assert hello.resume.token == "t"
+
+
+def test_the_longest_hello_fits_into_a_frame_before_the_welcome() -> None:
+    """A hundred of the longest names and cursors, in the way of writing that takes most."""
+    rooms = {f"{number:064}": ["e" * 32, limits.SAFE_INTEGER] for number in range(limits.RESUMED)}
+    longest = {
+        "type": "hello",
+        "id": "\0" * limits.ID_CHARACTERS,
+        "version": limits.SAFE_INTEGER,
+        "nick": "n" * limits.NICK_CHARACTERS,
+        "client": "😀" * 64,
+        "resume": {"token": "t" * limits.TOKEN_CHARACTERS, "rooms": rooms},
+    }
+    assert read(**longest).type == "hello"
+    assert len(json.dumps(longest)) < limits.FRAME_BEFORE_WELCOME == 16 * 1024
 
 
 # Whose reply it is

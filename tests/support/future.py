@@ -17,6 +17,9 @@ from chat_schema.framing import FrameDecoder, encode_frame
 CHOICES = {"reason": "ascended", "reconnect": "perhaps", "durability": "eternal"}
 """Fields with a fixed set of values today, and one of tomorrow."""
 
+DEFAULTS = {("state", "end"): "paused"}
+"""Choices of which only the default may be taken for another: a replay must have begun."""
+
 
 class FutureServer:
     """Listens on `address` and speaks for the server at `behind`, in words of tomorrow."""
@@ -84,8 +87,14 @@ def _grown(value: Any) -> Any:
         return [_grown(item) for item in value]
     if not isinstance(value, dict):
         return value
-    grown = {key: CHOICES.get(key, _grown(item)) for key, item in value.items()}
+    grown = {key: _choice(key, item) for key, item in value.items()}
     return {**grown, "x_new": {"deep": [1, None, "?"]}}
+
+
+def _choice(key: str, item: Any) -> Any:
+    if isinstance(item, str) and (key, item) in DEFAULTS:
+        return DEFAULTS[key, item]
+    return CHOICES.get(key, _grown(item))
 
 
 def _receive(sock: socket.socket) -> bytes:

@@ -6,7 +6,7 @@ import string
 
 from hypothesis import strategies as st
 
-from chat_schema import limits, names
+from chat_schema import limits, names, requests
 
 LETTERS_AND_DIGITS = string.ascii_letters + string.digits
 IN_NAMES = LETTERS_AND_DIGITS + "_.-"
@@ -35,6 +35,16 @@ topics = st.text(_without_control(""), max_size=limits.TOPIC_CHARACTERS)
 dates = st.datetimes().map(lambda date: f"{date:%Y-%m-%dT%H:%M:%S}.{date.microsecond // 1000:03}Z")
 sequences = st.integers(0, limits.SAFE_INTEGER)
 maybe_ids = st.none() | ids
+tokens = st.text(LETTERS_AND_DIGITS + "_-", min_size=1, max_size=limits.TOKEN_CHARACTERS)
+epochs = st.text(LETTERS_AND_DIGITS + ".", max_size=limits.EPOCH_CHARACTERS)
+cursors = st.tuples(epochs, sequences)
+conversations = rooms | st.just(names.EVERYONE) | st.builds(names.conversation_of, uids, uids)
+resumes = st.builds(
+    requests.Resume,
+    token=st.none() | tokens,
+    rooms=st.none() | st.dictionaries(conversations, cursors, max_size=8),
+)
+"""Every wish to come back, with and without a token, with and without cursors."""
 
 scalars = (
     st.none()
