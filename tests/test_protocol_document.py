@@ -36,10 +36,14 @@ LABELS = {
     float: "number",
     bool: "boolean",
     names.User: "user",
+    requests.Resume: "true or object",
+    list[str]: "list of strings",
     list[names.User]: "list of users",
     list[replies.RoomEntry]: "list of rooms",
     list[dict[str, Any]]: "list of events",
     tuple[int, int]: "list of two integers",
+    _plain(names.Cursor): "cursor",
+    _plain(requests.Resume.model_fields["rooms"].annotation): "object of cursors",
 }
 
 
@@ -73,6 +77,13 @@ def test_request_tables_say_what_the_models_say(type_: str) -> None:
     if type_ in replies.REPLIES:
         expected.append(_fields(replies.REPLIES[type_], "type", "re", "ignored"))
     assert [_documented(table) for table in found] == [rows for rows in expected if rows]
+
+
+def test_the_tables_of_coming_back_say_what_the_models_say() -> None:
+    """What `resume` holds in hello and in welcome: no more, no fewer."""
+    found = tables(PROTOCOL.section("Coming back"))
+    expected = [_fields(requests.Resume), _fields(replies.Resumption)]
+    assert [_documented(table) for table in found] == expected
 
 
 @pytest.mark.parametrize("type_", events.EVENTS)

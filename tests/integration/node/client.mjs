@@ -1,6 +1,6 @@
-// A client of typed-chat version 1, conformance level `keeper`; Node 20, no packages.
+// A client of typed-chat version 1, conformance level `returner`; Node 20, no packages.
 //
-//   const chat = await Chat.connect({ host, port, nick });
+//   const chat = await Chat.connect({ host, port, nick, resume: true });   // comes back by itself
 //   await chat.join('lobby');
 //   await chat.say('lobby', 'Hello!');                              // -> the reply; a refusal is thrown
 //   for await (const event of chat) console.log(describe(event));   // ends after `bye`
@@ -8,7 +8,8 @@ import net from 'node:net';
 import { randomUUID } from 'node:crypto';
 
 const DEFAULT_LIMITS = { frame_to_server: 4096, frame_to_client: 1 << 20, history: 200 };
-const SHOWN = new Set(['join', 'leave', 'nick', 'broadcast', 'whisper', 'topic', 'notice', 'error', 'bye']);
+const SHOWN = new Set(['join', 'leave', 'nick', 'broadcast', 'whisper', 'topic', 'notice', 'error', 'bye',
+  'away', 'back', 'gap', 'reset']);   // the last four are our own: see `class Chat`
 const key = (room) => room.toLowerCase();
 
 export class ChatError extends Error {
@@ -33,36 +34,49 @@ export function describe({ type, room = '', user, ...e }) {
   return escape(Object.hasOwn(lines, type) ? lines[type] : `[${e.code ?? type}] ${e.message ?? ''}`);
 }
 
+// Besides what the server sends, a reader gets events of our own where `resume` was asked for:
+//   away   the connection is lost, for the reason in `code`; we come back in `pause` milliseconds
+//   back   here again; `resumed` as in the welcome
+//   gap    in `room` the numbers after `after` and before `before` are gone for good
+//   reset  forget what was shown of `room`; it stands at `head` in another epoch
 export class Chat {
   welcome = null;            // the reply to hello
   user = null;               // who we are now
   bye = null;                // once it has ended: {code, message, reconnect, after?}
-  cursors = new Map();       // conversation -> {seq, epoch}
-  #socket; #timer;
+  cursors = new Map();       // conversation -> {seq, epoch}; the epoch of a whisper is unknown at first
+  token = null;              // whoever has it is us
+  #address; #socket; #timer; #pace; #returns;
   #limits = DEFAULT_LIMITS;
   #buffer = Buffer.alloc(0);
   #lastId = 0;
-  #pending = new Map();      // id -> {type, resolve, reject}
+  #away = false;             // between a loss and the next welcome: requests wait
+  #attempt = 0;              // tries since the last welcome
+  #pending = new Map();      // id -> {type, fields, ours, resolve, reject, uid, kept}; in the order of asking
   #filling = new Map();      // conversation -> events that wait until its gap is filled
+  #heads = new Map();        // conversation -> what its replay should lead up to
   #ready = [];               // events nobody has read yet
   #readers = [];             // who waits for an event
 
-  /** To come back after a loss, pass the `cursors` of the old Chat: join then brings what was missed. */
-  static async connect({ host = '127.0.0.1', port = 5555, nick, cursors } = {}) {
+  /**
+   * `resume: true` makes a Chat that outlives its connections; `resume: {token}`, with or without `cursors`, takes up
+   * the stay of a program that ended. `pace`: milliseconds of the first pause. Without `resume`, `cursors` make
+   * join bring what was missed.
+   */
+  static async connect({ host = '127.0.0.1', port = 5555, nick, cursors, resume = false, pace = 1000 } = {}) {
     const chat = new Chat(host, port, cursors);
+    chat.token = resume?.token ?? null;
+    chat.#pace = pace;
     try {
-      await chat.request('hello', { version: 1, nick, client: 'stranger/1.0' });
-    } catch (error) { chat.#socket.destroy(); throw error; }
+      await chat.#hello({ nick, resume: resume ? chat.#wish() : undefined });
+      chat.#returns = !!chat.token;
+    } catch (error) { chat.#drop(); throw error; }
     return chat;
   }
 
   constructor(host, port, cursors = new Map()) {
     for (const [room, cursor] of cursors) this.cursors.set(room, { ...cursor });
-    this.#socket = net.connect({ host, port, noDelay: true });
-    this.#socket.on('data', (bytes) => { this.#alive(); this.#receive(bytes); });
-    this.#socket.on('error', (error) => this.#fail(error.message));
-    this.#socket.on('close', () => this.#fail('The server went away.'));
-    this.#alive();
+    this.#address = { host, port, noDelay: true };
+    this.#open();
   }
 
   // --- requests --------------------------------------------------------------------------------
@@ -75,42 +89,65 @@ export class Chat {
   rooms(after) { return this.request('rooms', { after }); }
   users(room, after) { return this.request('users', { room, after }); }
   history(room, { after, before, limit } = {}) { return this.request('history', { room, after, before, limit }); }
+  search(text, { room, sender, before, limit } = {}) { return this.request('search', { text, room, sender, before, limit }); }
   ping() { return this.request('ping'); }
   quit() { return this.request('quit'); }
 
   /** Any request; resolves with its reply or rejects with a ChatError, whose `code` says why. */
-  request(type, fields = {}) {
+  request(type, fields = {}) { return this.#ask(type, fields); }
+
+  #ask(type, fields, ours = false) {   // `ours` does not outlive the connection
     return new Promise((resolve, reject) => {
       if (this.bye) return reject(new ChatError(this.bye));
       const id = String(++this.#lastId);
-      const body = JSON.stringify({ type, id, ...fields });
-      const size = Buffer.byteLength(body), limit = this.#limits.frame_to_server;
+      const size = Buffer.byteLength(JSON.stringify({ type, id, ...fields })), limit = this.#limits.frame_to_server;
       if (size > limit) return reject(new ChatError({ code: 'frame.too_large', message: 'Too much for one frame.', size, limit }));
-      this.#pending.set(id, { type, resolve, reject });
-      this.sendRaw(body);
+      this.#pending.set(id, { type, fields, ours, resolve, reject });
+      if (!this.#away || type === 'hello') this.#send(id);
     });
+  }
+
+  #send(id) {
+    const asked = this.#pending.get(id);
+    asked.uid = this.user?.uid;   // as whom we said it: a repetition is recognised by uid and cid
+    this.sendRaw(JSON.stringify({ type: asked.type, id, ...asked.fields }));
   }
 
   /** A frame with any body. */
   sendRaw(body) {
     const frame = Buffer.from(`....${body}`);
     frame.writeUInt32BE(frame.length - 4);
-    this.#socket.write(frame);
+    this.#socket?.write(frame);
   }
 
+  /** Breaks the connection, as a network would; for tests. */
+  cut() { this.#socket?.destroy(); }
+
   // --- frames ----------------------------------------------------------------------------------
+  #open() {
+    const socket = this.#socket = net.connect(this.#address);
+    const current = (act) => (value) => { if (socket === this.#socket) act(value); };
+    this.#buffer = Buffer.alloc(0);
+    this.#limits = DEFAULT_LIMITS;
+    socket.on('data', current((bytes) => { this.#alive(); this.#receive(bytes); }));
+    socket.on('error', current((error) => this.#lost(error.message)));
+    socket.on('close', current(() => this.#lost('The server went away.')));
+    this.#alive();
+  }
+
   #receive(bytes) {
+    const socket = this.#socket;
     this.#buffer = Buffer.concat([this.#buffer, bytes]);
-    while (this.#buffer.length >= 4 && !this.bye) {
+    while (this.#buffer.length >= 4 && socket === this.#socket && !this.bye) {
       const size = this.#buffer.readUInt32BE();
-      if (size > this.#limits.frame_to_client) return this.#fail(`The server announced ${size} bytes.`);
+      if (size > this.#limits.frame_to_client) return this.#lost(`The server announced ${size} bytes.`);
       if (this.#buffer.length < 4 + size) return;
       const body = this.#buffer.subarray(4, 4 + size);
       this.#buffer = this.#buffer.subarray(4 + size);
       if (size === 0) continue;   // a keep-alive
       let frame;
       try { frame = JSON.parse(body.toString()); } catch { /* no object */ }
-      if (typeof frame?.type !== 'string') return this.#fail('The server sent something that is no frame.');
+      if (typeof frame?.type !== 'string') return this.#lost('The server sent something that is no frame.');
       if (frame.re !== undefined && frame.re !== null) this.#reply(frame); else this.#event(frame);
     }
   }
@@ -120,9 +157,7 @@ export class Chat {
     if (!asked) return;
     this.#pending.delete(frame.re);
     if (frame.type === 'error') return asked.reject(new ChatError(frame));
-    if (asked.type === 'hello') {
-      [this.welcome, this.user, this.#limits] = [frame, frame.user, { ...DEFAULT_LIMITS, ...frame.limits }];
-    }
+    if (asked.type === 'hello') this.#welcomed(frame);
     if (asked.type === 'leave') this.cursors.delete(key(frame.room));
     if (asked.type === 'join') {
       const { room, seq, epoch } = frame, known = this.cursors.get(key(room));
@@ -134,7 +169,8 @@ export class Chat {
 
   #event(frame) {
     if (frame.type === 'ping') return this.sendRaw('{"type":"pong"}');
-    if (frame.type === 'bye') return this.#end(frame);
+    if (frame.type === 'bye') return this.#ended(frame);
+    if (frame.type === 'replay') return this.#replay(frame);
     if (typeof frame.room !== 'string' || !Number.isSafeInteger(frame.seq)) return this.#deliver(frame);
     const waiting = this.#filling.get(key(frame.room));
     if (waiting) return waiting.push(frame);
@@ -149,10 +185,10 @@ export class Chat {
 
   async #fill(room, ...waiting) {
     this.#filling.set(key(room), waiting);
-    const cursor = this.cursors.get(key(room));
+    const cursor = this.cursors.get(key(room)), socket = this.#socket;
     try {
       for (let page = { more: true }; page.more;) {
-        page = await this.history(room, { after: cursor.seq });
+        page = await this.#ask('history', { room, after: cursor.seq }, true);
         if (page.epoch !== (cursor.epoch ??= page.epoch)) {              // start over
           [cursor.seq, cursor.epoch, page.more] = [0, page.epoch, true];
           continue;
@@ -160,7 +196,8 @@ export class Chat {
         for (const event of page.events) { cursor.seq = event.seq; this.#deliver(event); }
         page.more &&= page.events.length > 0;
       }
-    } catch { /* history is refused or the connection is gone: what is missing stays missing */ }
+    } catch { /* history is refused: what is missing stays missing */ }
+    if (socket !== this.#socket || this.#away) return;                   // the next replay brings the rest
     this.#filling.delete(key(room));
     for (const event of waiting) {
       cursor.seq = Math.max(cursor.seq, event === waiting[0] ? event.seq - 1 : 0);   // never ask twice
@@ -168,39 +205,135 @@ export class Chat {
     }
   }
 
+  // --- coming back -----------------------------------------------------------------------------
+  #hello({ nick, resume }) {
+    return this.#ask('hello', { version: 1, nick, client: 'stranger/1.0', resume }, true);
+  }
+
+  /** What hello says in `resume`. */
+  #wish() {
+    const rooms = {};
+    for (const { type, fields } of this.#pending.values()) if (type === 'join') rooms[key(fields.room)] = ['', 0];
+    for (const [room, { epoch, seq }] of this.cursors) if (epoch && Object.keys(rooms).length < 100) rooms[room] = [epoch, seq];
+    const token = this.token ?? undefined;
+    return Object.keys(rooms).length ? { token, rooms } : token ? { token } : true;
+  }
+
+  #replay({ room, state, epoch, after, head }) {
+    if (state !== 'begin') {
+      if ((this.cursors.get(key(room))?.seq ?? 0) < this.#heads.get(key(room))) this.#filling.set(key(room), []);   // once we are welcome
+      return;
+    }
+    const cursor = this.cursors.get(key(room));
+    this.#heads.set(key(room), head);
+    if (!cursor) return this.cursors.set(key(room), { seq: after, epoch });
+    if (epoch !== (cursor.epoch ??= epoch)) {
+      Object.assign(cursor, { seq: head, epoch });
+      this.#deliver({ type: 'reset', room, head });
+    } else if (cursor.seq < after) {
+      this.#deliver({ type: 'gap', room, after: cursor.seq, before: after + 1 });
+      cursor.seq = after;
+    }
+  }
+
+  #welcomed(frame) {
+    [this.welcome, this.user, this.#limits] = [frame, frame.user, { ...DEFAULT_LIMITS, ...frame.limits }];
+    this.#attempt = 0;
+    if (frame.resume) {
+      const { token, everyone: [epoch, seq] } = frame.resume;
+      this.token = token;
+      if (!this.cursors.has('*')) this.cursors.set('*', { seq, epoch });
+    }
+    for (const room of this.#filling.keys()) this.#fill(room);
+    if (!this.#away) return;
+    this.#away = false;
+    this.#deliver({ type: 'back', resumed: frame.resume.resumed });
+    this.#settle().catch(() => { /* lost again: the next welcome settles it */ });
+  }
+
+  /** What was asked and not answered: the same again as the same author, else only what was not kept. */
+  async #settle() {
+    const left = [...this.#pending].filter(([, asked]) => !asked.ours);
+    const mine = ([, asked]) => !asked.uid || asked.uid === this.user.uid;
+    if (!left.every(mine)) {
+      for (const room of this.cursors.keys()) if (room.startsWith('dm:') && !room.split(':').includes(this.user.uid)) this.cursors.delete(room);
+      while (this.#filling.size) await this.#ask('ping', {}, true);      // until all that was missed is here
+    }
+    for (const [id, asked] of left) {
+      if (mine([id, asked])) { this.#send(id); continue; }
+      if (!asked.kept && asked.type !== 'whisper') {
+        if (asked.fields.cid) asked.fields.cid = randomUUID();
+        this.#send(id);
+        continue;
+      }
+      this.#pending.delete(id);
+      if (asked.kept) asked.resolve({ type: 'ok', ...asked.kept, duplicate: true });
+      else asked.reject(new ChatError({ code: 'connection.lost', message: 'Nobody knows whether it was kept.' }));
+    }
+  }
+
+  async #return() {
+    this.#open();
+    const socket = this.#socket;
+    try {
+      await this.#hello({ nick: this.user.nick, resume: this.#wish() })
+        .catch((error) => { if (!error.code?.startsWith('nick.')) throw error; return this.#hello({ resume: this.#wish() }); });
+    } catch (error) { if (socket === this.#socket) this.#lost(error.message); }
+  }
+
   // --- life and end ----------------------------------------------------------------------------
   #alive(asked = false) {   // silent for half of the time: ask; for all of it: give up
     clearTimeout(this.#timer);
     if (this.bye) return;
     this.#timer = setTimeout(() => {
-      if (asked) return this.#fail('The server is silent.');
-      this.ping().catch(() => {});
+      if (asked) return this.#lost('The server is silent.');
+      this.#ask('ping', {}, true).catch(() => {});
       this.#alive(true);
     }, (this.welcome?.heartbeat.timeout ?? 75) * 500);
   }
 
-  #fail(message) { this.#end({ code: 'connection.lost', message, reconnect: 'later' }); }
+  #lost(message) { this.#ended({ code: 'connection.lost', message, reconnect: 'later' }); }
 
-  #end(bye) {
+  #ended(bye) {
     if (this.bye) return;
     const reconnect = ['now', 'later', 'never'].includes(bye.reconnect) ? bye.reconnect : 'later';
-    this.bye = { ...bye, type: 'bye', reconnect };
+    const said = { ...bye, type: 'bye', reconnect };
+    const quitting = [...this.#pending.values()].some(({ type }) => type === 'quit');
+    if (!this.#returns || quitting || reconnect === 'never') return this.#end(said);
+    this.#drop();
+    this.#away = true;
+    this.#filling.clear();
+    for (const [id, asked] of this.#pending) if (asked.ours) { this.#pending.delete(id); asked.reject(new ChatError(said)); }
+    const wait = pauseAfter(said, this.#attempt++, this.#pace);
+    this.#deliver({ type: 'away', code: said.code, message: said.message, pause: wait });
+    this.#timer = setTimeout(() => this.#return(), wait);
+  }
+
+  #drop() {
+    const socket = this.#socket;
+    this.#socket = null;
     clearTimeout(this.#timer);
-    this.#socket.destroy();
+    socket?.destroy();
+  }
+
+  #end(bye) {
+    this.bye = bye;
+    this.#drop();
     for (const { reject } of this.#pending.values()) reject(new ChatError(this.bye));
     this.#pending.clear();
     this.#deliver(this.bye);
   }
 
   /** When to connect again: milliseconds to wait, or null for never. */
-  pause(attempt = 0) {
-    const { reconnect, after } = this.bye;
-    if (reconnect === 'never') return null;
-    return reconnect === 'now' ? 0 : after ? after * 1000 : 2 ** Math.min(attempt, 6) * (500 + 500 * Math.random());
-  }
+  pause(attempt = 0) { return pauseAfter(this.bye, attempt); }
 
   #deliver(event) {
     if (event.type === 'nick' && event.user.uid === this.user?.uid) this.user = event.user;
+    if (event.cid) {
+      for (const asked of this.#pending.values()) {
+        if (asked.fields.cid === event.cid && asked.uid === event.user.uid) asked.kept = { room: event.room, seq: event.seq, ts: event.ts };
+      }
+    }
     if (!SHOWN.has(event.type)) return;
     this.#ready.push(event);
     for (const wake of this.#readers.splice(0)) wake();
@@ -215,4 +348,11 @@ export class Chat {
       else await new Promise((resolve) => this.#readers.push(resolve));
     }
   }
+}
+
+function pauseAfter({ reconnect, after }, attempt, pace = 1000) {
+  if (reconnect === 'never') return null;
+  if (attempt === 0 && reconnect === 'now') return 0;
+  if (attempt === 0 && after) return after * 1000;
+  return 2 ** Math.min(attempt, 6) * pace * (0.5 + 0.5 * Math.random());
 }
