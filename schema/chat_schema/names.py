@@ -94,6 +94,11 @@ def same_name(name: str) -> str:
     return name.lower()  # identifiers are ASCII: lower() is the whole of case folding
 
 
+def uids_of(conversation: str) -> list[str]:
+    """Return the two uids of a whisper conversation."""
+    return conversation.split(":")[1:]
+
+
 def conversation_of(one: str, other: str) -> str:
     """Return the name of the whisper conversation of two uids, the same from both sides."""
     lower, higher = sorted((one, other))

@@ -12,8 +12,11 @@ import logging
 import resource
 import threading
 from itertools import cycle
+from pathlib import Path
 from socket import SHUT_WR, socket
 from typing import Any, Self
+
+from platformdirs import user_data_path
 
 from chat_schema import replies
 from chat_schema.errors import Refused
@@ -21,16 +24,23 @@ from chat_server import config
 from chat_server.dispatch import Session, farewell
 from chat_server.domain.addresses import Addresses, AddressLimits
 from chat_server.domain.rooms import Rooms
-from chat_server.hub import Hub
+from chat_server.hub import Held, Hub
+from chat_server.journal.base import Journal
+from chat_server.journal.database import DatabaseRefused
+from chat_server.journal.folder import Folder
 from chat_server.journal.memory import MemoryJournal
+from chat_server.journal.sqlite import SqliteJournal
 from chat_server.net.connection import Connection, Terms
 from chat_server.net.listener import Listener, listen
 from chat_server.net.loop import Clock, Item, Loop
-from chat_server.services import Services
+from chat_server.services import Resume, Services
 from chat_server.telemetry import Telemetry
 from chat_server.workers import Workers
 
 log = logging.getLogger("chat_server")
+
+MEMORY = ":memory:"
+"""Stands for a data folder where nothing is to be kept."""
 
 DRAIN = 4.0
 """Seconds that clients have to take their `bye` at a shutdown; the promise is five in all."""
@@ -49,8 +59,9 @@ class ChatServer:
     """A server in this process; options not given have the defaults of `config.Settings`.
 
     `settings` is used as it is; otherwise keyword arguments are settings of `[server]`, such as
-    `port=0` for a free port. `unlimited` lifts per-address limits.
-    Raises OSError where the address cannot be had, before anything has started.
+    `port=0` for a free port, and nothing is kept unless `data` names a folder. `unlimited` lifts
+    per-address limits. Raises, before anything has started, OSError where the address cannot be
+    had, FolderRefused where the folder cannot, DatabaseRefused where the database in it cannot.
     """
 
     def __init__(
@@ -61,20 +72,25 @@ class ChatServer:
         clock: Clock | None = None,
         **server: Any,
     ) -> None:
-        self.settings = settings or config.load(None, server)
+        self.settings = settings or config.load(None, {"data": MEMORY, **server})
         self.telemetry = Telemetry()
         self._clock = clock or Clock()
         self._addresses = Addresses(None if unlimited else _address_limits(self.settings))
         self._door = threading.Condition()
         self._clients = 0
         self._stopping = False
-        self._journal = MemoryJournal(self.settings.history.entries, self.settings.history.bytes)
+        self._folder = _folder(self.settings)
+        self._journal = _journal(self.settings, self._folder, self._clock)
         self._hub = Hub(self._journal, Rooms(self.settings.limits.rooms))
         self._workers = Workers(self.settings.server.workers, self.settings.limits.waiting_jobs)
         self._services = self._make_services()
         self._terms = _terms(self.settings)
         self._capacity = _descriptors() - SPARE_DESCRIPTORS
-        self._socket = listen(self.settings.server.host, self.settings.server.port)
+        try:
+            self._socket = listen(self.settings.server.host, self.settings.server.port)
+        except OSError:
+            self._let_go()
+            raise
         self._loops = [
             Loop(self._clock, self._head_of, self._leave)
             for _ in range(self.settings.server.io_threads)
@@ -96,12 +112,13 @@ class ChatServer:
 
     def start(self) -> None:
         """Begin to serve; returns when clients can connect."""
-        self._hub.open(self._loops)
+        held = self._hub.open(self._loops)
         self._workers.start()
         for thread in self._threads:
             thread.start()
         self._loops[0].post((lambda loop, _: self._listener.open(),))
         self._loops[0].post((lambda loop, _: self._tidy(loop.now),))
+        self._loops[0].post((lambda loop, _: self._release_later(loop, held),))
 
     def stop(self, seconds: float = DRAIN) -> None:
         """Stop accepting, tell everyone, let them take what is theirs, and end."""
@@ -109,6 +126,7 @@ class ChatServer:
             return
         self._stopping = True
         self._loops[0].post((lambda loop, _: self._listener.close(),))
+        self._journal.flush()  # who has asked by now gets the answer
         for loop in self._loops:
             loop.post((_dismiss,))
         with self._door:
@@ -118,11 +136,31 @@ class ChatServer:
         for loop, thread in zip(self._loops, self._threads, strict=True):
             loop.stop()
             thread.join()
+        self._let_go()
 
     @property
     def alive(self) -> bool:
-        """Whether every loop is running; a loop that died is a fault of the server."""
-        return all(thread.is_alive() for thread in self._threads)
+        """Whether every loop and the journal run; one that died is a fault of the server."""
+        return self._journal.alive and all(thread.is_alive() for thread in self._threads)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where everything is kept, None where nothing is."""
+        return self._folder.path if self._folder is not None else None
+
+    def _let_go(self) -> None:
+        self._journal.close()
+        if self._folder is not None:
+            self._folder.close()
+
+    def _release_later(self, loop: Loop, held: list[Held]) -> None:
+        """End the stays of an earlier run that nobody takes up in time."""
+
+        def release(_: float) -> None:
+            for stay in held:
+                self._hub.release(stay, loop.stamp)
+
+        loop.call_at(loop.now + self.settings.resume.seconds, release)
 
     # The door: on the listener's loop, but for _leave
 
@@ -170,6 +208,9 @@ class ChatServer:
             journal=self._journal,
             workers=self._workers,
             telemetry=self.telemetry,
+            resume=Resume(
+                settings.resume.seconds, settings.resume.events, settings.limits.outbox_soft
+            ),
             server=settings.server.name,
             limits=replies.Limits(),
             heartbeat=replies.Heartbeat(
@@ -177,6 +218,26 @@ class ChatServer:
             ),
             motd=settings.server.motd,
         )
+
+
+def _folder(settings: config.Settings) -> Folder | None:
+    data = settings.server.data
+    if data == MEMORY:
+        return None
+    return Folder(Path(data) if data else user_data_path("typed-chat"))
+
+
+def _journal(settings: config.Settings, folder: Folder | None, clock: Clock) -> Journal:
+    history = settings.history
+    if folder is None:
+        return MemoryJournal(history.memory_entries, history.memory_bytes)
+    try:
+        return SqliteJournal(
+            folder.database, settings.server.durability, history.retention, clock.stamp
+        )
+    except DatabaseRefused:
+        folder.close()
+        raise
 
 
 def _dismiss(loop: Loop, _: Item) -> None:

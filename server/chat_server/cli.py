@@ -1,7 +1,7 @@
 """The command `chat-server`: reads options, starts a server, waits for a signal.
 
-Exit codes: 0 stopped as asked · 2 usage · 69 the address cannot be had · 70 a loop died ·
-78 a setting is wrong.
+Exit codes: 0 stopped as asked · 2 usage · 65 the database cannot be used · 69 the address cannot
+be had · 70 a thread died · 73 the data folder cannot be used · 78 a setting is wrong.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ import click
 if TYPE_CHECKING:
     from chat_server.app import ChatServer
 
+EX_DATAERR = 65
 EX_UNAVAILABLE = 69
 EX_SOFTWARE = 70
+EX_CANTCREAT = 73
 EX_CONFIG = 78
 
 WATCH = 1.0
@@ -39,7 +41,11 @@ def main() -> None:
 @main.command(context_settings={"show_default": True})
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free one.  [default: 5555]")
-@click.option("--data", metavar="PATH|:memory:", help="Where history is kept; for now in memory.")
+@click.option(
+    "--data",
+    metavar="PATH|:memory:",
+    help="The folder of the database.  [default: the user's data folder]",
+)
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="A TOML file.")
 @click.option("--io-threads", type=click.IntRange(1, 64), help="Loop threads.  [default: 1]")
 @click.option("--no-limits", is_flag=True, help="Lift rate and per-address limits.")
@@ -61,10 +67,16 @@ def run(config_file: Path | None, no_limits: bool, **options: Any) -> None:
 
 def _open(settings: Any, no_limits: bool) -> ChatServer:
     from chat_server.app import ChatServer
+    from chat_server.journal.database import DatabaseRefused
+    from chat_server.journal.folder import FolderRefused
 
     _raise_descriptor_limit()
     try:
         return ChatServer(settings, unlimited=no_limits)
+    except FolderRefused as error:
+        _fail(str(error), EX_CANTCREAT)
+    except DatabaseRefused as error:
+        _fail(str(error), EX_DATAERR)
     except OSError as error:
         where = f"{settings.server.host}:{settings.server.port}"
         _fail(f"cannot listen on {where}: {error.strerror or error}", EX_UNAVAILABLE)
@@ -76,14 +88,19 @@ def _serve(server: ChatServer, stop: threading.Event) -> int:
         _calm_collector()
         host, port = server.address
         _say(f"chat-server {version('typed-chat')} listening on {host}:{port}")
-        if server.settings.server.data != ":memory:":
-            kept = server.settings.history.entries
-            _say(f"history stays in memory in this version: the last {kept} entries of each room")
+        _say(_what_is_kept(server))
         while not stop.wait(WATCH):
             if not server.alive:
-                _say("a loop thread has died; see the log above")
+                _say("a thread of the server has died; see the log above")
                 return EX_SOFTWARE
     return 0
+
+
+def _what_is_kept(server: ChatServer) -> str:
+    if server.folder is None:
+        kept = server.settings.history.memory_entries
+        return f"nothing is kept on disk; in memory the last {kept} entries of each room"
+    return f"everything is kept in {server.folder}"
 
 
 def _calm_collector() -> None:

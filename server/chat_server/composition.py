@@ -50,8 +50,13 @@ def leave(room: str, ts: str, person: Person, reason: str) -> bytes:
     return f'{{"type":"leave","room":"{room}",{user},"ts":"{ts}"}}'.encode()
 
 
-def sent_ok(re: str, ignored: list[str] | None, room: str, ts: str, seq: int) -> bytes:
-    """replies.SentOk."""
+def sent_ok(
+    re: str, ignored: list[str] | None, room: str, ts: str, seq: int, first: str | None = None
+) -> bytes:
+    """replies.SentOk; `first` is the date of the first one where this was a repetition."""
+    if first is not None:
+        start = f'{_ok(re, ignored)},"room":"{room}","seq":{seq}'
+        return f'{start},"ts":"{first}","duplicate":true}}'.encode()
     return f'{_ok(re, ignored)},"room":"{room}","seq":{seq},"ts":"{ts}"}}'.encode()
 
 
@@ -67,9 +72,10 @@ def join_ok(  # noqa: PLR0913 - one parameter per field
     count: int,
     oldest: int,
     kept: int | None,
+    days: float | None,
 ) -> bytes:
     """replies.JoinOk, with the members as JSON already."""
-    policy = f'{{"oldest":{oldest}}}' if kept is None else f'{{"oldest":{oldest},"kept":{kept}}}'
+    policy = f'{{"oldest":{oldest}{_if_given("kept", kept)}{_if_given("days", days)}}}'
     return (
         f'{_ok(re, ignored)},"room":"{room}","epoch":"{epoch}","seq":{seq},"topic":{quote(topic)},'
         f'"members":[{",".join(members)}],"count":{count},"history":{policy}}}'
@@ -91,6 +97,16 @@ def history_ok(  # noqa: PLR0913 - one parameter per field
     start = f'{_ok(re, ignored)},"room":"{room}","events":['
     end = f'],"more":{str(more).lower()},"oldest":{oldest},"head":{head},"epoch":"{epoch}"}}'
     return start.encode() + b",".join(events) + end.encode()
+
+
+def search_ok(*, re: str, ignored: list[str] | None, hits: Iterable[bytes], more: bool) -> bytes:
+    """replies.SearchOk, with the events as the bytes they went out with."""
+    end = f'],"more":{str(more).lower()}}}'
+    return f'{_ok(re, ignored)},"hits":['.encode() + b",".join(hits) + end.encode()
+
+
+def _if_given(name: str, number: float | None) -> str:
+    return "" if number is None else f',"{name}":{number}'
 
 
 def _ok(re: str, ignored: list[str] | None) -> str:

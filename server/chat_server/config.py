@@ -7,12 +7,15 @@ ill-typed setting is an error with its place, never ignored.
 from __future__ import annotations
 
 import tomllib
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from chat_schema import DEFAULT_PORT
+from chat_schema.names import RoomName, same_name
+from chat_server.journal.base import Retention
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Bytes = Annotated[int, Field(ge=1024)]
@@ -40,17 +43,46 @@ class Server(Section):
     """Loop threads. One was fastest in every scenario: README.md, "How fast it is"."""
     workers: Annotated[int, Field(ge=1, le=64)] = 2
     """Threads for what waits; more would only contend for the interpreter."""
-    data: str = ":memory:"
-    """Where history is kept; for now always in memory."""
+    data: str | None = None
+    """The folder of the database, `:memory:` for none; left out, the user's data folder."""
+    durability: Literal["disk", "process"] = "disk"
+    """What an acknowledged message survives: a power cut, or only the end of the process."""
 
 
-class History(Section):
-    """How much is kept."""
+class RoomHistory(Section):
+    """How much of one room is kept; what is left out is not limited."""
 
-    entries: Count = 1000
-    """Entries a room: some days of a lively one, under a megabyte."""
-    bytes: Annotated[int, Field(ge=1024 * 1024)] = 256 * 1024 * 1024
-    """In all rooms together: a fraction of the smallest rented machine."""
+    entries: Count | None = None
+    days: Annotated[float, Field(gt=0)] | None = None
+
+
+class History(RoomHistory):
+    """How much is kept: everything, unless told otherwise."""
+
+    rooms: dict[RoomName, RoomHistory] = {}
+    """Rooms with limits of their own, as `[history.rooms.ops]`."""
+    memory_entries: Count = 1000
+    """Entries a room where history is in memory: some days of a lively one, under a megabyte."""
+    memory_bytes: Annotated[int, Field(ge=1024 * 1024)] = 256 * 1024 * 1024
+    """In all rooms together, in memory: a fraction of the smallest rented machine."""
+
+    def retention(self, room: str) -> Retention:
+        """How much of the room of this key is kept."""
+        limits = self._by_key.get(room, self)
+        return Retention(limits.entries, limits.days)
+
+    @cached_property
+    def _by_key(self) -> dict[str, RoomHistory]:
+        return {same_name(name): limits for name, limits in self.rooms.items()}
+
+
+class Resume(Section):
+    """What those who lost their connection are granted."""
+
+    seconds: Seconds = 120
+    """To come back before others see them leave: a lift, a tunnel, a laptop opened again."""
+    events: Count = 500
+    """Replayed in one conversation; who missed more pages through history."""
 
 
 class Heartbeat(Section):
@@ -110,6 +142,7 @@ class Settings(Section):
 
     server: Server = Server()
     history: History = History()
+    resume: Resume = Resume()
     heartbeat: Heartbeat = Heartbeat()
     limits: Limits = Limits()
 

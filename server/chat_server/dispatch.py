@@ -12,6 +12,8 @@ Rules (PROTOCOL.md, "Order"):
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from chat_schema.errors import ERRORS, Refused
@@ -21,10 +23,10 @@ from chat_schema.names import same_name
 from chat_schema.replies import Error, Ok, Welcome
 from chat_schema.requests import AnyRequest, Request, read_request
 from chat_server.commands.registry import ROWS
-from chat_server.commands.results import Answer, Farewell, Later
+from chat_server.commands.results import Answer, Awaited, Farewell, Finish, Later
 from chat_server.domain.people import Person
 from chat_server.domain.rooms import Room
-from chat_server.journal.base import Entry, JournalFull
+from chat_server.journal.base import Failed, JournalFull, Outcome, Repeated
 from chat_server.net.connection import Connection, State
 from chat_server.net.handler import Fault
 from chat_server.services import Services
@@ -134,21 +136,39 @@ class Session:
             self._take(held)
 
     def ended(self, reason: str) -> None:
-        """Leave everything."""
+        """Leave everything, at once or, where the stay can be resumed, after a while."""
         self._held = None
         if self.person is not None:
-            self._services.hub.depart(self, "quit" if reason == "quit" else "lost")
+            hub, loop = self._services.hub, self.connection.loop
+            held = hub.depart(self, "quit" if reason == "quit" else "lost")
             self.person = None
+            if held is not None:
+                end = loop.now + self._services.resume.seconds
+                loop.call_at(end, lambda _: hub.release(held, loop.stamp))
+
+    def replaced(self) -> None:
+        """End: another connection has taken up the stay."""
+        refused = Refused("session.replaced", "Your stay goes on on another connection.")
+        self._end(refused, "replaced", error=False)
 
     # From the journal
 
-    def kept(self, entry: Entry, seq: int) -> None:
-        """Answer the request whose entry is kept, and let one go on that waited for it."""
+    def settled(self, outcome: Outcome) -> None:
+        """Answer the request whose entry is settled, and let one go on that waited for it."""
         self.in_flight -= 1
-        if entry.answer is not None and self.connection.state is State.OPEN:
-            self.connection.send(encode_frame(entry.answer(seq)))
+        if self.connection.state is State.OPEN:
+            self._tell(outcome)
         if not self.in_flight and self.connection.deaf:
             self.connection.loop.resume(self.connection)
+
+    def _tell(self, outcome: Outcome) -> None:
+        answer = outcome.entry.answer
+        if isinstance(outcome, Failed):
+            refusal = Error.from_refused(outcome.refused)
+            self._send_model(refusal.model_copy(update={"re": outcome.entry.re}))
+        elif answer is not None:
+            first = outcome.ts if isinstance(outcome, Repeated) else None
+            self.connection.send(encode_frame(answer(outcome.seq, first)))
 
     # One request
 
@@ -178,23 +198,23 @@ class Session:
         self._held = request
         self.connection.pause()
 
-    def _conclude(self, request: Request, result: Answer | Later | Farewell) -> None:
+    def _conclude(self, request: Request, result: Answer | Later | Awaited | Farewell) -> None:
         match result:
             case Later(job):
-                self._start(request, job)
+                self._start(request, partial(self._services.workers.submit, job))
+            case Awaited(start):
+                self._start(request, start)
             case Farewell(answer):
                 self._answer(request, answer)
                 self._end(Refused("client.quit", "Goodbye."), "quit", error=False)
             case answer:
                 self._answer(request, answer)
 
-    def _start(self, request: Request, job: Any) -> None:
-        """Have a worker do the rest; until then this connection is not read."""
+    def _start(self, request: Request, start: Callable[[Finish], None]) -> None:
+        """Have other threads do the rest; until then this connection is not read."""
         loop = self.connection.loop
         try:
-            self._services.workers.submit(
-                job, lambda answer, error: loop.post((self._finish, request, answer, error))
-            )
+            start(lambda answer, error: loop.post((self._finish, request, answer, error)))
         except Refused as refused:
             self._refuse(request, refused)
         else:

@@ -4,7 +4,10 @@ Rules:
 - The domain is changed under `_lock`, which is held for microseconds; the events that tell of a
   change are posted under it too, so that every loop hears of changes in the order they happened.
 - Handlers call from their own loop's thread; `_deliver` and `_announce` run on each loop.
-- Numbered events come only from the journal, through `_deliver`.
+- Numbered events come only from the journal, through `_deliver`. `_hand_on` runs on the journal's
+  thread, under the journal's lock: it must not take `_lock`, under which the journal is asked.
+- A stay that can be resumed outlives its session: held, it keeps its nick and rooms, and nobody
+  sees it leave, until it is taken up or `release` finds that it was not.
 """
 
 from __future__ import annotations
@@ -20,11 +23,11 @@ from chat_schema import limits
 from chat_schema.errors import Refused
 from chat_schema.events import LeaveReason, Nick
 from chat_schema.framing import encode_frame
-from chat_schema.names import EVERYONE, conversation_of, same_name
+from chat_schema.names import EVERYONE, conversation_of, same_name, uids_of
 from chat_server import composition
 from chat_server.domain.people import People, Person
 from chat_server.domain.rooms import Room, Rooms
-from chat_server.journal.base import Entry, Journal, Position
+from chat_server.journal.base import Done, Journal, Kept, Outcome, Position, Stay
 
 if TYPE_CHECKING:
     from chat_server.dispatch import Session
@@ -47,6 +50,13 @@ class Snapshot(NamedTuple):
     position: Position
 
 
+class Held(NamedTuple):
+    """The stay of somebody whose connection was lost, or whose server was restarted."""
+
+    person: Person
+    rooms: dict[str, Room]
+
+
 class Hub:
     """Everybody and every room, for all loops."""
 
@@ -57,34 +67,88 @@ class Hub:
         self._people = People()
         self._rooms = rooms
         self._sessions: dict[str, tuple[Session, ...]] = {}
+        self._held: dict[str, Held] = {}
 
-    def open(self, loops: Sequence[Loop]) -> None:
-        """Begin, with the loops that deliver."""
+    def open(self, loops: Sequence[Loop]) -> list[Held]:
+        """Begin, with the loops that deliver; return the stays of an earlier run, now held."""
         self._loops = tuple(loops)
+        self._restore_rooms()
+        held = [found for stay in self._journal.stays() if (found := self._restore(stay))]
         self._journal.open(self._hand_on)
+        self._restore_conversations()
+        return held
 
     # People
 
-    def arrive(self, session: Session, nick: str | None) -> Person:
+    def arrive(self, session: Session, nick: str | None, digest: str | None = None) -> Person:
         """Let the session's person in; raise Refused where the nick cannot be had."""
         with self._lock:
-            person = self._people.arrive(_new_uid(), nick)
+            person = self._people.arrive(_new_uid(), nick, digest)
             self._sessions[person.uid] = (session,)
         session.connection.loop.enter(session.connection, EVERYONE)
         return person
 
-    def depart(self, session: Session, reason: LeaveReason) -> None:
-        """Let go of a session that has ended, and tell its rooms."""
+    def resume(self, session: Session, digest: str) -> Held | None:
+        """Let the session take up the stay of this token, from another session if need be.
+
+        None where there is no such stay. The caller enters the rooms, and leaves the others.
+        """
+        with self._lock:
+            person = self._people.returning(digest)
+            if person is None:
+                return None
+            others = self._sessions.get(person.uid, ())
+            held = self._held.pop(person.uid, None) or Held(person, dict(others[0].rooms))
+            self._sessions[person.uid] = (session,)
+        for other in others:
+            other.connection.loop.post((_replace, other))
+        session.connection.loop.enter(session.connection, EVERYONE)
+        return held
+
+    def depart(self, session: Session, reason: LeaveReason) -> Held | None:
+        """Let go of a session that has ended, and tell its rooms; or hold its stay, unless it quit.
+
+        Returns what is held, for `release` when its time has come.
+        """
         person = session.known
         with self._lock:
-            for room in session.rooms.values():
-                self._leave(session, room, reason)
-            self._people.depart(person)
+            if session not in self._sessions.get(person.uid, ()):
+                return None  # another session has taken the stay up
             del self._sessions[person.uid]
+            held = Held(person, dict(session.rooms))
+            session.rooms.clear()
+            if person.digest is not None and reason != "quit":
+                self._held[person.uid] = held
+                return held
+        self._end(held, reason, session.connection.loop.stamp)
+        return None
+
+    def release(self, held: Held, stamp: str) -> None:
+        """End a stay that nobody has taken up since it was held."""
+        with self._lock:
+            if self._held.get(held.person.uid) is not held:
+                return
+            del self._held[held.person.uid]
+        self._end(held, "lost", stamp)
+
+    def _end(self, held: Held, reason: LeaveReason, stamp: str) -> None:
+        person, rooms = held
+        with self._lock:
+            for room in rooms.values():
+                self._leave(person, room, reason, stamp)
+            self._people.depart(person)
             self._forget_conversations(person)
-        for room in session.rooms.values():
+        if person.digest is not None:
+            self._journal.drop_stay(person.uid)
+        for room in rooms.values():
             self._drop_if_void(room)
-        session.rooms.clear()
+
+    def keep_stay(self, session: Session, done: Done) -> None:
+        """Keep the stay as it is now, so that it can be resumed after a restart too."""
+        person = session.known
+        if person.digest is not None:
+            names = tuple(room.name for room in session.rooms.values())
+            self._journal.keep_stay(Stay(person.uid, person.nick, person.digest, names), done)
 
     def rename(self, session: Session, nick: str) -> None:
         """Give the person another nick and tell everyone who shares a room with them, once."""
@@ -92,12 +156,14 @@ class Hub:
         if nick == person.nick:
             return  # no news
         with self._lock:
+            self._require_current(session)
             old = self._people.rename(person, nick)
             event = Nick(user=person.user, old=old, ts=session.connection.loop.stamp)
             frame = encode_frame(event.model_dump_json(exclude_none=True).encode())
             item = (self._announce_once, tuple(session.rooms), session, frame)
             for loop in self._loops:
                 loop.post(item)
+        self.keep_stay(session, _ignore)
 
     def online(self, nick: str) -> Person:
         """The person online under `nick`; raise Refused where there is none."""
@@ -124,43 +190,51 @@ class Hub:
 
     def join(self, session: Session, name: str) -> Snapshot:
         """Put the person into the room and tell it; once in, only the snapshot is new."""
+        new = same_name(name) not in session.rooms
+        room, audience = self.enter(session, name)
+        if new:
+            self.keep_stay(session, _ignore)
+        with self._lock:
+            members = [member.as_json for member in islice(room.members.values(), _CAP)]
+            topic, size = room.topic, len(room.members)
+        position = self._journal.position(room.key)
+        return Snapshot(room, topic, members, size, audience, position)
+
+    def enter(self, session: Session, name: str) -> tuple[Room, Audience]:
+        """Put the person into the room and tell it, unless they are in it already."""
         key = same_name(name)
         connection, person = session.connection, session.known
         new = key not in session.rooms
         audience = connection.loop.enter(connection, key) if new else connection.audiences[key]
         try:
             with self._lock:
-                room, evicted = self._rooms.open(name)
-                if evicted is not None:
-                    self._journal.forget(evicted)
+                self._require_current(session)
+                room = self._open_room(name)
                 if new and len(audience) == 1:  # it may have been evicted since it was entered
                     audience.delivered = self._journal.position(key).head
                 if self._rooms.enter(room, person):
                     self._post(key, composition.join(room.name, connection.loop.stamp, person))
-                members = [member.as_json for member in islice(room.members.values(), _CAP)]
-                topic, size = room.topic, len(room.members)
         except Refused:
-            connection.loop.leave(connection, key)
+            if new:
+                connection.loop.leave(connection, key)
             with self._lock:
                 if self._rooms.find(name) is None:
-                    self._journal.forget(key)  # entering made it known there, without an entry
+                    self._journal.evict(key)  # entering made it known there, without an entry
             raise
         session.rooms[key] = room
-        return Snapshot(room, topic, members, size, audience, self._journal.position(key))
+        return room, audience
 
     def leave(self, session: Session, room: Room) -> None:
         """Take the person out of the room and tell it, them included."""
+        connection = session.connection
         with self._lock:
-            self._leave(session, room, "left")
-        session.connection.loop.leave(session.connection, room.key)
-        del session.rooms[room.key]
+            self._require_current(session)
+            self._leave(session.known, room, "left", connection.loop.stamp)
+        if room.key in session.rooms:
+            connection.loop.leave(connection, room.key)
+            del session.rooms[room.key]
         self._drop_if_void(room)
-
-    def set_topic(self, room: Room, topic: str, entry: Entry) -> None:
-        """Change the topic in the same order as the event that tells of it."""
-        with self._lock:
-            self._journal.append(entry)
-            room.topic = topic
+        self.keep_stay(session, _ignore)
 
     def members(self, room: Room) -> list[Person]:
         """Who is in the room, in the order of joining."""
@@ -175,15 +249,60 @@ class Hub:
 
     # Under the lock
 
-    def _leave(self, session: Session, room: Room, reason: LeaveReason) -> None:
-        self._rooms.leave(room, session.known)
-        stamp = session.connection.loop.stamp
-        self._post(room.key, composition.leave(room.name, stamp, session.known, reason))
+    def _require_current(self, session: Session) -> None:
+        """Refuse a session whose stay was taken up by another before it could hear of it."""
+        if session not in self._sessions.get(session.known.uid, ()):
+            raise Refused("session.replaced", "Your stay goes on on another connection.")
+
+    def _open_room(self, name: str) -> Room:
+        """The room, made if need be, with what the journal knows of it."""
+        found = self._rooms.find(name)
+        if found is not None:
+            return found
+        known = self._journal.known(same_name(name))
+        room, evicted = self._rooms.open(known.name if known is not None else name)
+        if known is not None:
+            room.topic = known.topic
+        if evicted is not None:
+            self._journal.evict(evicted)
+        return room
+
+    def _leave(self, person: Person, room: Room, reason: LeaveReason, stamp: str) -> None:
+        if self._rooms.leave(room, person):
+            self._post(room.key, composition.leave(room.name, stamp, person, reason))
 
     def _forget_conversations(self, person: Person) -> None:
         """A conversation of two guests who are both gone can never be read again."""
         for room in person.conversations:
-            if not any(uid in self._sessions for uid in room.split(":")[1:]):
+            if not any(uid in self._sessions or uid in self._held for uid in uids_of(room)):
+                self._journal.forget(room)
+
+    # What an earlier run has left
+
+    def _restore_rooms(self) -> None:
+        for known in self._journal.rooms():
+            room, _ = self._rooms.open(known.name)
+            room.topic = known.topic
+
+    def _restore(self, stay: Stay) -> Held | None:
+        """Hold the stay; None where its nick is taken, by one kept later under the same."""
+        try:
+            person = self._people.arrive(stay.uid, stay.nick, stay.digest)
+        except Refused:
+            self._journal.drop_stay(stay.uid)
+            return None
+        rooms = [self._open_room(name) for name in stay.rooms]
+        for room in rooms:
+            self._rooms.enter(room, person)
+        held = self._held[person.uid] = Held(person, {room.key: room for room in rooms})
+        return held
+
+    def _restore_conversations(self) -> None:
+        for room in self._journal.conversations():
+            people = [self._held[uid].person for uid in uids_of(room) if uid in self._held]
+            for person in people:
+                person.conversations.add(room)
+            if not people:
                 self._journal.forget(room)
 
     # Delivery
@@ -193,20 +312,32 @@ class Hub:
         for loop in self._loops:
             loop.post(item)
 
-    def _hand_on(self, entry: Entry, seq: int, frame: bytes) -> None:
-        item = (self._deliver, entry, seq, frame)
+    def _hand_on(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            if outcome.entry.topic is not None and type(outcome) is Kept:
+                self._set_topic(outcome.entry.room, outcome.entry.topic)
+        item = (self._deliver, outcomes)
         for loop in self._loops:
             loop.post(item)
 
-    def _deliver(self, loop: Loop, item: tuple[Any, Entry, int, bytes]) -> None:
-        """Put a numbered event before its people on this loop, then answer who asked for it."""
-        _, entry, seq, frame = item
-        if entry.people:
-            self._deliver_to_people(loop, entry.people, frame)
-        elif (audience := loop.audiences.get(entry.room)) is not None:
-            audience.deliver(seq, frame)
-        if entry.origin.connection.loop is loop:
-            entry.origin.kept(entry, seq)
+    def _set_topic(self, key: str, topic: str) -> None:
+        """Change the topic in the order of the numbers, whoever is in the room by now."""
+        room = self._rooms.find(key)
+        if room is not None:
+            room.topic = topic
+
+    def _deliver(self, loop: Loop, item: tuple[Any, Sequence[Outcome]]) -> None:
+        """Put numbered events before their people on this loop, and answer who asked for them."""
+        for outcome in item[1]:
+            entry = outcome.entry
+            if type(outcome) is not Kept:
+                pass
+            elif entry.people:
+                self._deliver_to_people(loop, entry.people, outcome.frame)
+            elif (audience := loop.audiences.get(entry.room)) is not None:
+                audience.deliver(outcome.seq, outcome.frame)
+            if entry.origin.connection.loop is loop:
+                entry.origin.settled(outcome)
 
     def _deliver_to_people(self, loop: Loop, people: tuple[str, ...], frame: bytes) -> None:
         for uid in people:
@@ -240,7 +371,16 @@ class Hub:
             exists = self._rooms.find(room.key) is room
             if exists and not room.members and self._journal.position(room.key).head == 0:
                 self._rooms.drop(room)
-                self._journal.forget(room.key)
+                self._journal.evict(room.key)
+
+
+def _replace(_: Loop, item: tuple[Any, Session]) -> None:
+    """Tell a session that it is no longer the one; on its own loop."""
+    item[1].replaced()
+
+
+def _ignore(_: Refused | None) -> None:
+    """A stay that could not be kept is resumed all the same while this server runs."""
 
 
 def _new_uid() -> str:

@@ -12,6 +12,18 @@ from chat_server.workers import Workers
 
 
 @dataclass(frozen=True)
+class Resume:
+    """What those who come back are granted: `seconds` to do so, and a replay of so many events.
+
+    `bytes` bounds all the replays of one return together.
+    """
+
+    seconds: float
+    events: int
+    bytes: int
+
+
+@dataclass(frozen=True)
 class Services:
     """The parts of a running server, and what it says of itself in `welcome`."""
 
@@ -19,6 +31,7 @@ class Services:
     journal: Journal
     workers: Workers
     telemetry: Telemetry
+    resume: Resume
     server: str
     limits: Limits
     heartbeat: Heartbeat

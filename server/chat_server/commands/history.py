@@ -10,6 +10,8 @@ from chat_schema.errors import Refused
 from chat_schema.names import EVERYONE, conversation_of, same_name
 from chat_server import composition
 from chat_server.commands.results import Answer, Later
+from chat_server.journal.base import Query
+from chat_server.journal.words import words_of
 
 if TYPE_CHECKING:
     from chat_server.dispatch import Session
@@ -26,6 +28,35 @@ def history(services: Services, session: Session, request: requests.History) -> 
         raise Refused("history.range", "Ask either after a number or before one.", field="after")
     name, key = readable(session, request.room)
     return Later(partial(_read, services.journal, name, key, request))
+
+
+def search(services: Services, session: Session, request: requests.Search) -> Later:
+    """Find what was said where the asker may read."""
+    if request.before is not None and request.room is None:
+        raise Refused("field.invalid", "A number needs its room: name one.", field="before")
+    words = words_of(request.text)
+    if not words:
+        raise Refused("field.invalid", "The text has no word to look for.", field="text")
+    rooms = [readable(session, request.room)[1]] if request.room else readable_to(session)
+    query = Query(
+        rooms,
+        words,
+        request.sender,
+        request.before,
+        request.limit or limits.SEARCH_PAGE,
+        PAGE_BYTES,
+    )
+    return Later(partial(_search, services.journal, query))
+
+
+def _search(journal: Journal, query: Query) -> Answer:
+    found = journal.search(query)
+    return partial(composition.search_ok, hits=found.bodies, more=found.more)
+
+
+def readable_to(session: Session) -> list[str]:
+    """The keys of everything that `readable` lets the session read."""
+    return [EVERYONE, *session.rooms, *session.known.conversations]
 
 
 def readable(session: Session, conversation: str) -> tuple[str, str]:

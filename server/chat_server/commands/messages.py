@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from chat_schema.names import EVERYONE
 from chat_schema.requests import Request
 from chat_server import composition
 from chat_server.domain.rooms import Room
-from chat_server.journal.base import Entry
+from chat_server.journal.base import Answer, Entry
 
 if TYPE_CHECKING:
     from chat_server.dispatch import Session
@@ -24,8 +23,18 @@ def broadcast(services: Services, session: Session, request: requests.Broadcast)
     room = session.rooms.get(request.room) or _room_of(session, request.room)
     ts = session.connection.loop.stamp
     head, tail = composition.broadcast(room.name, ts, session.known, request.text, request.cid)
-    answer = None if request.id is None else _sent(session, request, request.id, room.name, ts)
-    services.journal.append(Entry(room.key, head, tail, session, answer))
+    entry = Entry(
+        room.key,
+        head,
+        tail,
+        ts=ts,
+        author=session.known.uid,
+        cid=request.cid,
+        origin=session,
+        re=request.id,
+        answer=_sent(session, request, room.name, ts),
+    )
+    services.journal.append(entry)
     session.in_flight += 1
 
 
@@ -38,9 +47,19 @@ def whisper(services: Services, session: Session, request: requests.Whisper) -> 
     room = services.hub.converse(person, other)
     ts = session.connection.loop.stamp
     head, tail = composition.whisper(room, ts, person, other, request.text, request.cid)
-    answer = None if request.id is None else _sent(session, request, request.id, room, ts)
-    people = (person.uid, other.uid)
-    services.journal.append(Entry(room, head, tail, session, answer, people))
+    entry = Entry(
+        room,
+        head,
+        tail,
+        ts=ts,
+        author=person.uid,
+        cid=request.cid,
+        origin=session,
+        re=request.id,
+        answer=_sent(session, request, room, ts),
+        people=(person.uid, other.uid),
+    )
+    services.journal.append(entry)
     session.in_flight += 1
 
 
@@ -50,8 +69,8 @@ def _room_of(session: Session, name: str) -> Room:
     return session.room(name)
 
 
-def _sent(
-    session: Session, request: Request, re: str, name: str, ts: str
-) -> Callable[[int], bytes]:
-    """The reply but for the number."""
-    return partial(composition.sent_ok, re, session.ignored(request), name, ts)
+def _sent(session: Session, request: Request, name: str, ts: str) -> Answer | None:
+    """The reply but for the number; None where none is wanted."""
+    if request.id is None:
+        return None
+    return partial(composition.sent_ok, request.id, session.ignored(request), name, ts)

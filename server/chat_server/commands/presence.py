@@ -7,10 +7,11 @@ from functools import partial
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
-from chat_schema import PROTOCOL_LEVEL, PROTOCOL_VERSION, limits, replies, requests
+from chat_schema import PROTOCOL_VERSION, limits, replies, requests
 from chat_schema.errors import Refused
 from chat_schema.names import same_name
-from chat_server.commands.results import Answer, Farewell, Later
+from chat_server.commands import resume
+from chat_server.commands.results import Answer, Awaited, Farewell, Later
 from chat_server.domain.people import Person
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from chat_server.services import Services
 
 
-def hello(services: Services, session: Session, request: requests.Hello) -> Answer:
-    """Let somebody in, under the nick they ask for or as a guest."""
+def hello(services: Services, session: Session, request: requests.Hello) -> Answer | Awaited:
+    """Let somebody in, under the nick they ask for or as a guest, or back in."""
     if session.person is not None:
         raise Refused("protocol.already_welcome", "You have been welcomed already.")
     if request.version not in (None, PROTOCOL_VERSION):
@@ -28,19 +29,12 @@ def hello(services: Services, session: Session, request: requests.Hello) -> Answ
             f"This server speaks version {PROTOCOL_VERSION} of the protocol.",
             versions=(PROTOCOL_VERSION, PROTOCOL_VERSION),
         )
+    # without an id there is no reply that could carry a token
+    if request.resume is not None and request.id is not None:
+        return resume.welcome_back(services, session, request, request.resume)
     session.person = services.hub.arrive(session, request.nick)
     session.connection.welcomed()
-    return partial(
-        replies.Welcome,
-        version=PROTOCOL_VERSION,
-        level=PROTOCOL_LEVEL,
-        server=services.server,
-        user=session.person.user,
-        limits=services.limits,
-        heartbeat=services.heartbeat,
-        durability=services.journal.durability,
-        motd=services.motd,
-    )
+    return resume.welcome(services, session)
 
 
 def ping(services: Services, session: Session, request: requests.Ping) -> Answer:

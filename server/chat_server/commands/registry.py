@@ -1,8 +1,9 @@
 """One row per request type: who handles it and what must hold first.
 
 A handler runs on the session's loop and never waits. It returns an Answer for the dispatcher to
-send, Later for what has to wait, Farewell to end the stay, or None where the answer follows when
-the journal has kept an entry. It raises Refused to refuse; then nothing may have happened.
+send, Later or Awaited for what has to wait, Farewell to end the stay, or None where the answer
+follows when the journal has kept an entry. It raises Refused to refuse; then nothing may have
+happened.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chat_server.commands import history, messages, presence, rooms
-from chat_server.commands.results import Answer, Farewell, Later
+from chat_server.commands.results import Answer, Awaited, Farewell, Later
 
-Handle = Callable[..., Answer | Later | Farewell | None]
+Handle = Callable[..., Answer | Later | Awaited | Farewell | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,5 +40,6 @@ ROWS: dict[str, Row] = {
     "broadcast": Row(messages.broadcast, appends=True),
     "whisper": Row(messages.whisper, appends=True),
     "history": Row(history.history),
+    "search": Row(history.search),
 }
 """Every request the server knows."""

@@ -21,6 +21,19 @@ class Later(NamedTuple):
     job: Callable[[], Answer]
 
 
+Finish = Callable[[Answer | None, BaseException | None], None]
+"""Takes the answer, or the error in its place; on any thread."""
+
+
+class Awaited(NamedTuple):
+    """The rest of the work, which waits for something else than a worker.
+
+    `start` is called on the loop and must not wait; it has `finish` called once, sooner or later.
+    """
+
+    start: Callable[[Finish], None]
+
+
 class Farewell(NamedTuple):
     """The answer after which the connection closes."""
 

@@ -11,7 +11,7 @@ from chat_schema.errors import Refused
 from chat_schema.names import same_name
 from chat_server import composition
 from chat_server.commands.results import Answer, Later
-from chat_server.journal.base import Entry
+from chat_server.journal.base import Entry, Retention
 
 if TYPE_CHECKING:
     from chat_server.dispatch import Session
@@ -29,10 +29,12 @@ def join(services: Services, session: Session, request: requests.Join) -> Answer
             limit=limits.ROOMS_PER_CLIENT,
         )
     snapshot = services.hub.join(session, request.room)
-    return partial(_entered, snapshot, services.journal.kept)
+    return partial(_entered, snapshot, services.journal.retention(snapshot.room.key))
 
 
-def _entered(snapshot: Snapshot, kept: int | None, *, re: str, ignored: list[str] | None) -> bytes:
+def _entered(
+    snapshot: Snapshot, retention: Retention, *, re: str, ignored: list[str] | None
+) -> bytes:
     return composition.join_ok(
         re=re,
         ignored=ignored,
@@ -43,7 +45,8 @@ def _entered(snapshot: Snapshot, kept: int | None, *, re: str, ignored: list[str
         members=snapshot.members,
         count=snapshot.size,
         oldest=snapshot.position.oldest,
-        kept=kept,
+        kept=retention.entries,
+        days=retention.days,
     )
 
 
@@ -59,9 +62,8 @@ def topic(services: Services, session: Session, request: requests.Topic) -> Answ
     room = session.room(request.room)
     if request.topic is None:
         return partial(replies.TopicOk, room=room.name, topic=room.topic)
-    head, tail = composition.topic(
-        room.name, session.connection.loop.stamp, session.known, request.topic
-    )
+    ts = session.connection.loop.stamp
+    head, tail = composition.topic(room.name, ts, session.known, request.topic)
     answer = None
     if request.id is not None:
         ok = replies.TopicOk(
@@ -71,12 +73,24 @@ def topic(services: Services, session: Session, request: requests.Topic) -> Answ
             topic=request.topic,
         )
         answer = partial(_changed, ok)
-    services.hub.set_topic(room, request.topic, Entry(room.key, head, tail, session, answer))
+    entry = Entry(
+        room.key,
+        head,
+        tail,
+        ts=ts,
+        author=session.known.uid,
+        cid=None,
+        origin=session,
+        re=request.id,
+        answer=answer,
+        topic=request.topic,
+    )
+    services.journal.append(entry)
     session.in_flight += 1
     return None
 
 
-def _changed(ok: replies.TopicOk, seq: int) -> bytes:
+def _changed(ok: replies.TopicOk, seq: int, first: str | None) -> bytes:
     return ok.model_dump_json(exclude_none=True).encode()
 
 

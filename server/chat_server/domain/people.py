@@ -9,12 +9,16 @@ from chat_schema.names import RESERVED_NICKS, User, same_name
 
 
 class Person:
-    """Somebody online; `as_json` is the user object that every event about them carries."""
+    """Somebody online; `as_json` is the user object that every event about them carries.
 
-    __slots__ = ("as_json", "conversations", "nick", "uid")
+    `digest` is that of the token by which the stay can be resumed, None where it cannot.
+    """
 
-    def __init__(self, uid: str, nick: str) -> None:
+    __slots__ = ("as_json", "conversations", "digest", "nick", "uid")
+
+    def __init__(self, uid: str, nick: str, digest: str | None) -> None:
         self.uid = uid
+        self.digest = digest
         self.conversations: set[str] = set()
         self.rename(nick)
 
@@ -35,16 +39,19 @@ class People:
 
     def __init__(self) -> None:
         self._by_nick: dict[str, Person] = {}
+        self._by_digest: dict[str, Person] = {}
         self._guest_numbers = itertools.count(1)
 
     def __len__(self) -> int:
         return len(self._by_nick)
 
-    def arrive(self, uid: str, nick: str | None) -> Person:
+    def arrive(self, uid: str, nick: str | None, digest: str | None = None) -> Person:
         """Let somebody in under `nick`, or as a guest; raise Refused where they cannot have it."""
         chosen = self._guest_nick() if nick is None else nick
         self._require_free(chosen)
-        person = self._by_nick[same_name(chosen)] = Person(uid, chosen)
+        person = self._by_nick[same_name(chosen)] = Person(uid, chosen, digest)
+        if digest is not None:
+            self._by_digest[digest] = person
         return person
 
     def rename(self, person: Person, nick: str) -> str:
@@ -59,6 +66,12 @@ class People:
     def depart(self, person: Person) -> None:
         """Let somebody go; their nick is free at once."""
         del self._by_nick[same_name(person.nick)]
+        if person.digest is not None:
+            del self._by_digest[person.digest]
+
+    def returning(self, digest: str) -> Person | None:
+        """The person whose stay the token of this digest resumes."""
+        return self._by_digest.get(digest)
 
     def find(self, nick: str) -> Person | None:
         """The person online under `nick` in any case."""

@@ -54,11 +54,13 @@ class Rooms:
         self._empty.pop(room.key, None)
         return True
 
-    def leave(self, room: Room, person: Person) -> None:
-        """Take `person` out of the room."""
-        del room.members[person.uid]
+    def leave(self, room: Room, person: Person) -> bool:
+        """Take `person` out of the room; False where they were not in it."""
+        if room.members.pop(person.uid, None) is None:
+            return False
         if not room.members:
             self._empty[room.key] = None
+        return True
 
     def drop(self, room: Room) -> None:
         """Let an empty room cease to exist."""

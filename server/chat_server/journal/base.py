@@ -2,19 +2,28 @@
 
 The contract (tests/server/journal/test_contract.py holds every implementation to it):
 - `append` never blocks. It raises JournalFull when its queue is full, and then nothing happened.
+  Otherwise the entry has exactly one outcome, handed on to `hand_on`, on any thread: Kept,
+  Repeated, or Failed.
 - Per room the numbers are 1, 2, 3 … without gap or repeat.
-- An entry is handed on only when it is as durable as `durability` says, to `hand_on`, in the order
-  of its numbers, on any thread; what was handed on stays readable until retention removes it.
-- `read` returns the very bytes that were handed on, and may wait: call it in a worker.
+- An entry is handed on as Kept only when it is as durable as `durability` says, in the order of its
+  numbers; what was handed on stays readable until retention removes it.
+- The same (author, cid) again is not kept but answered: Repeated, or Failed where it says
+  something else. A cid is remembered for CID_DAYS.
+- `read` and `search` return the very bytes that were handed on. They may wait: call in a worker.
 - `epoch` changes when a room's history was lost: its numbers then start again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
+from chat_schema.errors import Refused
+
 Durability = Literal["memory", "process", "disk"]
+
+CID_DAYS = 7
+"""Days for which a repeated message is recognised: a laptop closed over a long weekend."""
 
 
 class JournalFull(Exception):
@@ -25,32 +34,75 @@ class Entry:
     """An event that still lacks its number, and who is to be told of it.
 
     The body is `head`, the number, and `tail`: the handler has made both, so that a journal needs
-    to know no message. `people` are the uids that get it where it is not for a room. `origin` is
-    the session that asked and `answer(seq)` makes the reply, None where no reply is wanted; the
-    journal carries these two and never looks at them.
+    to know no message. `author`, `cid` and `ts` (the date as in the body) recognise a repetition.
+    `people` are the uids that get it where it is not for a room. `topic` is what the room's topic
+    becomes, None where it stays. `origin` is the session that asked under the id `re`, and `answer`
+    makes the reply, None where no reply is wanted; a journal carries these three and never looks.
     """
 
-    __slots__ = ("answer", "head", "origin", "people", "room", "tail")
+    __slots__ = (
+        "answer", "author", "cid", "head", "origin", "people", "re", "room", "tail", "topic", "ts",
+    )  # fmt: skip
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one parameter per fact
         self,
         room: str,
         head: str,
         tail: str,
+        *,
+        ts: str,
+        author: str,
+        cid: str | None,
         origin: Any,
-        answer: Callable[[int], bytes] | None,
+        re: str | None,
+        answer: Answer | None,
         people: tuple[str, ...] = (),
+        topic: str | None = None,
     ) -> None:
         self.room = room
         self.head = head
         self.tail = tail
+        self.ts = ts
+        self.author = author
+        self.cid = cid
         self.origin = origin
+        self.re = re
         self.answer = answer
         self.people = people
+        self.topic = topic
 
 
-HandOn = Callable[[Entry, int, bytes], None]
-"""Gets each kept entry with its number and the frame that everybody gets."""
+Answer = Callable[[int, str | None], bytes]
+"""Makes the body of a reply from the number, and for a repetition the date of the first one."""
+
+
+class Kept(NamedTuple):
+    """The entry is number `seq`, and `frame` is what everybody gets."""
+
+    entry: Entry
+    seq: int
+    frame: bytes
+
+
+class Repeated(NamedTuple):
+    """The entry was kept before, as number `seq` on the date `ts`; nobody gets anything new."""
+
+    entry: Entry
+    seq: int
+    ts: str
+
+
+class Failed(NamedTuple):
+    """The entry was not kept."""
+
+    entry: Entry
+    refused: Refused
+
+
+Outcome = Kept | Repeated | Failed
+
+HandOn = Callable[[Sequence[Outcome]], None]
+"""Gets the outcomes of entries that were settled together, in order."""
 
 
 class Position(NamedTuple):
@@ -69,14 +121,58 @@ class Page(NamedTuple):
     position: Position
 
 
+class Query(NamedTuple):
+    """What to look for: in these rooms, all `words`, said by the nick `sender`, before a number."""
+
+    rooms: Sequence[str]
+    words: Sequence[str]
+    sender: str | None
+    before: int | None
+    limit: int
+    size: int
+
+
+class Found(NamedTuple):
+    """The newest events that match, ascending, and whether older ones do too."""
+
+    bodies: list[bytes]
+    more: bool
+
+
+class Retention(NamedTuple):
+    """How much of a room is kept: so many entries, none older than so many days; None: all."""
+
+    entries: int | None
+    days: float | None
+
+
+class Known(NamedTuple):
+    """What a journal knows of a room that has entries."""
+
+    name: str
+    topic: str
+
+
+class Stay(NamedTuple):
+    """A guest's stay that can be resumed: who, the digest of the token, and the rooms' names."""
+
+    uid: str
+    nick: str
+    digest: str
+    rooms: tuple[str, ...]
+
+
+Done = Callable[[Refused | None], None]
+"""Is told when something is stored, or why it was not; on any thread."""
+
+
 class Journal(Protocol):
     """The contract above as a type. Every method may be called on any thread."""
 
     durability: Durability
-    kept: int | None
 
     def open(self, hand_on: HandOn) -> None:
-        """Begin; `hand_on` gets each entry when it is kept."""
+        """Begin; `hand_on` gets every outcome."""
 
     def append(self, entry: Entry) -> None:
         """Number `entry`, keep it, hand it on."""
@@ -84,13 +180,47 @@ class Journal(Protocol):
     def position(self, room: str) -> Position:
         """Where `room` stands; a room without entries stands at 0 with the oldest at 1."""
 
+    def retention(self, room: str) -> Retention:
+        """How much of `room` is kept."""
+
+    def known(self, room: str) -> Known | None:
+        """Name and topic of a room that has entries."""
+
+    def rooms(self) -> Iterable[Known]:
+        """Every room that has entries, conversations and `*` not among them."""
+
+    def conversations(self) -> Iterable[str]:
+        """Every whisper conversation that has entries."""
+
     def read(
         self, room: str, *, after: int | None, before: int | None, limit: int, size: int
     ) -> Page:
         """Up to `limit` events and `size` bytes: the first after a number, else the last before."""
 
+    def search(self, query: Query) -> Found:
+        """The newest events that match."""
+
+    def evict(self, room: str) -> None:
+        """Take note that the server has let a room go: drop it, unless it outlives the server."""
+
     def forget(self, room: str) -> None:
-        """Drop a room that can never be read again; its epoch ends."""
+        """Drop a conversation that can never be read again; its epoch ends."""
+
+    def keep_stay(self, stay: Stay, done: Done) -> None:
+        """Keep a stay, new or changed, for as long as entries are."""
+
+    def drop_stay(self, uid: str) -> None:
+        """Forget a stay that is over."""
+
+    def stays(self) -> Iterable[Stay]:
+        """The stays that were kept when the journal was opened."""
+
+    def flush(self) -> None:
+        """Return when everything appended until now is settled and handed on."""
 
     def close(self) -> None:
-        """Keep what is waiting, then refuse everything."""
+        """Settle what is waiting, then refuse everything."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether the journal does its work; false is a fault of the server."""

@@ -1,7 +1,7 @@
 """A journal in memory: nothing waits, nothing survives.
 
-Bounded twice: by entries a room, and by bytes in all, where the largest histories give up their
-oldest entries first. Bytes are tallied now and then, not for every entry.
+Bounded thrice: by entries a room, by remembered cids, and by bytes in all, where the largest
+histories give up their oldest entries first. Bytes are tallied now and then, not for every entry.
 """
 
 from __future__ import annotations
@@ -9,22 +9,48 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from pydantic_core import from_json
+
 from chat_schema.framing import HEADER
-from chat_server.journal.base import Durability, Entry, HandOn, Page, Position
+from chat_server.journal.base import (
+    Done,
+    Durability,
+    Entry,
+    Failed,
+    Found,
+    HandOn,
+    Kept,
+    Known,
+    Outcome,
+    Page,
+    Position,
+    Query,
+    Repeated,
+    Retention,
+    Stay,
+)  # fmt: skip
+from chat_server.journal.content import conflict, is_conversation, name_in, same_content
+from chat_server.journal.pages import cut, newest, span
+from chat_server.journal.words import fold, words_of
+
+CIDS = 100_000
+"""Messages whose cids are remembered: some 20 MB."""
 
 
 class _Room:
     """One room's entries: the newest is number `head`."""
 
-    __slots__ = ("epoch", "frames", "head")
+    __slots__ = ("epoch", "frames", "head", "name", "topic")
 
     def __init__(self, epoch: str, limit: int) -> None:
         self.epoch = epoch
         self.frames: deque[bytes] = deque(maxlen=limit)
         self.head = 0
+        self.name = ""
+        self.topic = ""
 
     @property
     def size(self) -> int:
@@ -34,20 +60,27 @@ class _Room:
     def position(self) -> Position:
         return Position(self.epoch, self.head, self.head - len(self.frames) + 1)
 
+    def body(self, seq: int) -> bytes | None:
+        """The event of this number, where it is still kept."""
+        index = seq - self.position.oldest
+        return self.frames[index][HEADER:] if 0 <= index < len(self.frames) else None
+
 
 class MemoryJournal:
     """Keeps the last `kept` entries of each room and at most `budget` bytes in all."""
 
     durability: Durability = "memory"
+    alive = True
 
-    def __init__(self, kept: int, budget: int) -> None:
-        self.kept: int | None = kept
+    def __init__(self, kept: int, budget: int, cids: int = CIDS) -> None:
         self._limit = kept
         self._budget = budget
         self._until_tally = budget
         self._token = secrets.token_hex(4)
         self._forgotten = 0
         self._rooms: dict[str, _Room] = {}
+        self._cids: dict[tuple[str, str], tuple[str, int, str]] = {}
+        self._cid_limit = cids
         self._lock = threading.Lock()
         self._hand_on: HandOn = _not_open
 
@@ -60,22 +93,75 @@ class MemoryJournal:
         with self._lock:
             if self._hand_on is _not_open:
                 raise RuntimeError("the journal is not open")
-            room = self._rooms.get(entry.room) or self._open_room(entry.room)
-            seq = room.head = room.head + 1
-            body = f"{entry.head}{seq}{entry.tail}".encode()
-            size = len(body)
-            if size > self._until_tally:
-                self._tally()
-            self._until_tally -= size
-            frame = size.to_bytes(HEADER, "big") + body
-            room.frames.append(frame)
-            self._hand_on(entry, seq, frame)
+            outcome = self._repeated(entry) if entry.cid is not None else None
+            self._hand_on((outcome or self._keep(entry),))
+
+    def _keep(self, entry: Entry) -> Kept:
+        room = self._rooms.get(entry.room) or self._open_room(entry.room)
+        seq = room.head = room.head + 1
+        body = f"{entry.head}{seq}{entry.tail}".encode()
+        size = len(body)
+        if size > self._until_tally:
+            self._tally()
+        self._until_tally -= size
+        frame = size.to_bytes(HEADER, "big") + body
+        room.frames.append(frame)
+        if entry.topic is not None:
+            room.topic = entry.topic
+        if entry.cid is not None:
+            self._remember(entry, seq)
+        return Kept(entry, seq, frame)
+
+    def _remember(self, entry: Entry, seq: int) -> None:
+        assert entry.cid is not None
+        cids = self._cids
+        cids[entry.author, entry.cid] = (entry.room, seq, entry.ts)
+        if len(cids) > self._cid_limit:
+            del cids[next(iter(cids))]
+
+    def _repeated(self, entry: Entry) -> Outcome | None:
+        """The outcome of an entry whose cid was used before; None for a new one."""
+        assert entry.cid is not None
+        first = self._cids.get((entry.author, entry.cid))
+        if first is None:
+            return None
+        key, seq, ts = first
+        room = self._rooms.get(key)
+        body = room.body(seq) if room is not None else None
+        if key != entry.room or (body is not None and not same_content(body, entry)):
+            return Failed(entry, conflict())
+        return Repeated(entry, seq, ts)
 
     def position(self, room: str) -> Position:
         """Where `room` stands."""
         with self._lock:
             # made here if need be: the epoch must be the one that the room will have
             return (self._rooms.get(room) or self._open_room(room)).position
+
+    def retention(self, room: str) -> Retention:
+        """The newest entries, the same number in each room."""
+        return Retention(self._limit, None)
+
+    def known(self, room: str) -> Known | None:
+        """Name and topic of a room that has entries."""
+        with self._lock:
+            found = self._rooms.get(room)
+            return self._describe(found) if found is not None and found.frames else None
+
+    @staticmethod
+    def _describe(room: _Room) -> Known:
+        return Known(name_in(room.frames[-1][HEADER:]), room.topic)
+
+    def rooms(self) -> Iterable[Known]:
+        """Every room that has entries."""
+        with self._lock:
+            rooms = [(key, room) for key, room in self._rooms.items() if room.frames]
+            return [self._describe(room) for key, room in rooms if not is_conversation(key)]
+
+    def conversations(self) -> Iterable[str]:
+        """Every whisper conversation that has entries."""
+        with self._lock:
+            return [key for key, room in self._rooms.items() if room.frames and key[:3] == "dm:"]
 
     def read(
         self, room: str, *, after: int | None, before: int | None, limit: int, size: int
@@ -84,15 +170,49 @@ class MemoryJournal:
         with self._lock:
             found = self._rooms.get(room) or self._new_room()
             position = found.position
-            first, end = _span(position, after, before, limit)
+            first, end = span(position, after, before, limit)
             frames = list(islice(found.frames, first - position.oldest, end - position.oldest))
-        return _page(frames, position, first, end, size, forward=after is not None)
+        bodies = [frame[HEADER:] for frame in frames]
+        return cut(bodies, position, first, end, size, forward=after is not None)
+
+    def search(self, query: Query) -> Found:
+        """Look through everything, newest first."""
+        with self._lock:
+            frames = [frame for room in query.rooms for frame in self._frames(room, query.before)]
+        bodies = sorted((frame[HEADER:] for frame in frames), key=_date, reverse=True)
+        matching = (body for body in bodies if _matches(body, query))
+        return newest(matching, query.limit, query.size)
+
+    def _frames(self, key: str, before: int | None) -> Iterator[bytes]:
+        room = self._rooms.get(key)
+        if room is None:
+            return iter(())
+        count = len(room.frames) if before is None else before - room.position.oldest
+        return islice(room.frames, max(0, min(count, len(room.frames))))
+
+    def evict(self, room: str) -> None:
+        """Drop the room: what is in memory lives no longer than its room."""
+        self.forget(room)
 
     def forget(self, room: str) -> None:
         """Drop the room."""
         with self._lock:
             self._rooms.pop(room, None)
             self._forgotten += 1
+
+    def keep_stay(self, stay: Stay, done: Done) -> None:
+        """Nothing is to be done: stays end with the server, as everything here does."""
+        done(None)
+
+    def drop_stay(self, uid: str) -> None:
+        """Nothing was kept."""
+
+    def stays(self) -> Iterable[Stay]:
+        """None: nothing outlives a server."""
+        return ()
+
+    def flush(self) -> None:
+        """Nothing is waiting."""
 
     def close(self) -> None:
         """Nothing is waiting."""
@@ -117,31 +237,17 @@ class MemoryJournal:
         self._until_tally = self._budget - size
 
 
-def _not_open(entry: Entry, seq: int, frame: bytes) -> None:
+def _not_open(outcomes: object) -> None:
     raise RuntimeError("the journal is not open")
 
 
-def _span(position: Position, after: int | None, before: int | None, limit: int) -> tuple[int, int]:
-    """The numbers of a page as a half-open range within what there is."""
-    if after is not None:
-        first = max(after + 1, position.oldest)
-        return first, max(first, min(first + limit, position.head + 1))
-    end = position.head + 1 if before is None else max(1, min(before, position.head + 1))
-    end = max(end, position.oldest)
-    return max(position.oldest, end - limit), end
+def _date(body: bytes) -> str:
+    return str(from_json(body)["ts"])
 
 
-def _page(
-    frames: list[bytes], position: Position, first: int, end: int, size: int, *, forward: bool
-) -> Page:
-    """Cut the page to `size` bytes on the far side of the reader, and say whether there is more."""
-    ordered: Iterable[bytes] = frames if forward else reversed(frames)
-    chosen: list[bytes] = []
-    for frame in ordered:
-        size -= len(frame)
-        if size < 0 and chosen:
-            break
-        chosen.append(frame[HEADER:])
-    if forward:
-        return Page(chosen, first + len(chosen) <= position.head, position)
-    return Page(chosen[::-1], end - len(chosen) > position.oldest, position)
+def _matches(body: bytes, query: Query) -> bool:
+    event = from_json(body)
+    if query.sender is not None and fold(event["user"]["nick"]) != fold(query.sender):
+        return False
+    said = words_of(event.get("text") or event.get("topic") or "")
+    return all(any(word.startswith(start) for word in said) for start in query.words)

@@ -160,7 +160,7 @@ class Connection:
         """Say `farewell`, then close; input is discarded from now on."""
         if self.state is not State.OPEN:
             return
-        if self.outbox.queued > self._terms.outbox_soft:
+        if self.outbox.held or self.outbox.queued > self._terms.outbox_soft:
             self.outbox.discard()
         self.send(farewell)
         self._leave_open(State.FLUSHING, reason)

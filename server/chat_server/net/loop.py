@@ -22,7 +22,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from chat_server.net.audience import Audience
@@ -48,9 +48,9 @@ class Clock:
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
 
-    def stamp(self) -> str:
-        """The date as events carry it: `2026-11-22T15:00:00.123Z`."""
-        date = datetime.fromtimestamp(self.wall(), UTC)
+    def stamp(self, ago: timedelta = timedelta()) -> str:
+        """The date, or the one so long ago, as events carry it: `2026-11-22T15:00:00.123Z`."""
+        date = datetime.fromtimestamp(self.wall(), UTC) - ago
         return f"{date:%Y-%m-%dT%H:%M:%S}.{date.microsecond // 1000:03}Z"
 
 

@@ -5,7 +5,9 @@ Duties, in order:
 2. Chunks are shared between the outboxes of a room and are never changed or copied to be kept.
 3. What the kernel does not take stays, is counted in bytes, and is bounded: over the hard limit
    the owner is told at the next flush, never in the middle of a fan-out.
-4. Only the owning loop's thread may call anything here.
+4. While held, nothing leaves: what must come first is still being read, and `release` puts it
+   before everything that was put meanwhile.
+5. Only the owning loop's thread may call anything here.
 """
 
 from __future__ import annotations
@@ -44,8 +46,8 @@ class Outbox:
     """
 
     __slots__ = (
-        "_chunks", "_owner", "_send", "_unsent", "hard_limit", "progress", "queued", "rooms",
-        "stuck",
+        "_chunks", "_owner", "_place", "_send", "_unsent", "hard_limit", "held", "progress",
+        "queued", "rooms", "stuck",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +56,8 @@ class Outbox:
         self.hard_limit = hard_limit
         self.queued = 0
         self.stuck = False
+        self.held = False
+        self._place = 0
         self.progress = 0
         self.rooms = 0
         self._chunks: list[bytes | memoryview] = []
@@ -70,7 +74,7 @@ class Outbox:
         """Queue `data`, whole frames, to leave with this tick's flush."""
         if not self._chunks:
             self._unsent.append(self)
-        elif self.stuck:
+        elif self.stuck or self.held:
             self.queued += len(data)
             if self.queued > self.hard_limit:
                 self._unsent.append(self)
@@ -93,9 +97,27 @@ class Outbox:
                 data = memoryview(data)[sent:]
         self.put(data)
 
+    def hold(self) -> None:
+        """Let nothing leave until `release`; what waits already goes first."""
+        self.held = True
+        self._place = len(self._chunks)
+        self._chunks.append(b"")
+
+    def release(self, first: bytes) -> None:
+        """Let `first` leave, then what was put since `hold`."""
+        if self.held:
+            self.held = False
+            self._chunks[self._place : self._place + 1] = [first] if first else []
+            self.queued = sum(map(len, self._chunks))
+            self._unsent.append(self)
+
     def flush(self) -> None:
         """Send what waits, as much as the kernel takes."""
         chunks = self._chunks
+        if self.held:
+            if self.queued > self.hard_limit:
+                self._owner.overfull()
+            return
         if not chunks:
             return
         while chunks:
@@ -116,6 +138,7 @@ class Outbox:
 
     def discard(self) -> None:
         """Drop what waits, except the rest of a chunk of which a part was sent already."""
+        self.held = False
         first = self._chunks[:1]
         self._chunks = [chunk for chunk in first if isinstance(chunk, memoryview)]
         self.queued = sum(map(len, self._chunks))
@@ -124,6 +147,7 @@ class Outbox:
         """Drop everything, the owner too: the connection is gone, and nothing may hold it."""
         self._chunks.clear()
         self.queued = 0
+        self.held = False
         del self._owner
 
     def _unstick(self) -> None:

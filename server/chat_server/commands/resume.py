@@ -1,0 +1,246 @@
+"""Coming back: taking up a stay, entering its rooms again, and replaying what was missed.
+
+Rules:
+- A conversation is entered on the loop at an exact number; everything up to it is replayed from the
+  journal, everything after it comes live. Nothing is sent twice, nothing is left out.
+- Meanwhile the outbox is held, so that what comes live stands after what is replayed.
+- The welcome, with the token, goes out when the stay is kept: a server that is killed a moment
+  later knows the token again.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping
+from functools import partial
+from hashlib import sha256
+from sqlite3 import Error as StorageError
+from typing import TYPE_CHECKING, NamedTuple
+
+from chat_schema import PROTOCOL_LEVEL, PROTOCOL_VERSION, limits, replies, requests
+from chat_schema.errors import Refused
+from chat_schema.events import Replay
+from chat_schema.framing import encode_frame
+from chat_schema.names import EVERYONE, same_name
+from chat_server.commands.history import readable
+from chat_server.commands.results import Answer, Awaited, Finish
+
+if TYPE_CHECKING:
+    from chat_server.dispatch import Session
+    from chat_server.domain.rooms import Room
+    from chat_server.journal.base import Journal, Position
+    from chat_server.services import Resume, Services
+
+log = logging.getLogger("chat_server")
+
+Cursors = Mapping[str, tuple[str, int]]
+
+
+class Missed(NamedTuple):
+    """A conversation to replay: from the client's cursor to where the room stood when entered."""
+
+    name: str
+    key: str
+    cursor: tuple[str, int]
+    position: Position
+
+
+def welcome(
+    services: Services, session: Session, resumption: replies.Resumption | None = None
+) -> Answer:
+    """The reply to hello."""
+    return partial(
+        replies.Welcome,
+        version=PROTOCOL_VERSION,
+        level=PROTOCOL_LEVEL,
+        server=services.server,
+        user=session.known.user,
+        limits=services.limits,
+        heartbeat=services.heartbeat,
+        durability=services.journal.durability,
+        resume=resumption,
+        motd=services.motd,
+    )
+
+
+def welcome_back(
+    services: Services, session: Session, request: requests.Hello, wish: requests.Resume
+) -> Awaited:
+    """Let somebody in who can come back, or who does."""
+    token = wish.token or ""
+    resumed = bool(token) and _take_up(services, session, _digest(token), wish.rooms)
+    if not resumed:
+        token = secrets.token_urlsafe(32)
+        session.person = services.hub.arrive(session, request.nick, _digest(token))
+        session.connection.welcomed()
+        session.connection.outbox.hold()
+        _enter(services, session, _rooms_in(wish.rooms or {}))
+    missed = [] if wish.rooms is None else _missed(services.journal, session, wish.rooms)
+    resumption = replies.Resumption(
+        token=token,
+        seconds=services.resume.seconds,
+        resumed=resumed,
+        rooms=[room.name for room in session.rooms.values()],
+        everyone=_position(services.journal, EVERYONE),
+    )
+    return Awaited(partial(_start, services, session, missed, resumption))
+
+
+def _digest(token: str) -> str:
+    """What is kept of a token: who reads the database cannot come back as somebody else."""
+    return sha256(token.encode()).hexdigest()
+
+
+def _take_up(services: Services, session: Session, digest: str, cursors: Cursors | None) -> bool:
+    """Take up the stay of this token, in the rooms it names, or else in those it had."""
+    held = services.hub.resume(session, digest)
+    if held is None:
+        return False
+    session.person = held.person
+    session.connection.welcomed()
+    session.connection.outbox.hold()
+    wanted = [room.name for room in held.rooms.values()] if cursors is None else _rooms_in(cursors)
+    _enter(services, session, wanted)
+    _leave(services, session, held.rooms)
+    return True
+
+
+def _rooms_in(cursors: Cursors) -> list[str]:
+    names = [name for name in cursors if name != EVERYONE and not name.startswith("dm:")]
+    return names[: limits.ROOMS_PER_CLIENT]
+
+
+def _enter(services: Services, session: Session, names: list[str]) -> None:
+    for name in names:
+        try:
+            services.hub.enter(session, name)
+        except Refused as refused:  # the client sees in `rooms` that it is not there
+            log.info("a room could not be entered again: %s", refused.code)
+
+
+def _leave(services: Services, session: Session, rooms: Mapping[str, Room]) -> None:
+    for key, room in rooms.items():
+        if key not in session.rooms:
+            services.hub.leave(session, room)
+
+
+def _missed(journal: Journal, session: Session, cursors: Cursors) -> list[Missed]:
+    """What to replay, with the exact number up to which it has to be."""
+    missed = []
+    for conversation, cursor in cursors.items():
+        try:
+            name, key = readable(session, conversation)
+        except Refused:
+            continue
+        position = journal.position(key)
+        audience = session.connection.audiences.get(key)
+        if audience is not None:
+            position = position._replace(head=audience.delivered)
+        missed.append(Missed(name, key, cursor, position))
+    unnamed = session.known.conversations - cursors.keys()
+    missed.extend(Missed(room, room, ("", 0), journal.position(room)) for room in unnamed)
+    return missed
+
+
+def _start(
+    services: Services,
+    session: Session,
+    missed: list[Missed],
+    resumption: replies.Resumption,
+    finish: Finish,
+) -> None:
+    """Have the stay kept, then what was missed read, then the answer given."""
+
+    def kept(refused: Refused | None) -> None:
+        granted = resumption if refused is None else None  # what is not kept is not promised
+        job = partial(_read, services, session, missed, granted)
+        if not missed:
+            finish(job(), None)
+            return
+        try:
+            services.workers.submit(job, finish)
+        except Refused:
+            finish(_answer(services, session, [_unread(room) for room in missed], granted), None)
+
+    services.hub.keep_stay(session, kept)
+
+
+def _read(
+    services: Services,
+    session: Session,
+    missed: list[Missed],
+    resumption: replies.Resumption | None,
+) -> Answer:
+    """Read what was missed; in a worker."""
+    left = services.resume.bytes
+    replays = []
+    for room in missed:
+        replay = _replay(services.journal, room, services.resume, left)
+        left -= len(replay)
+        replays.append(replay)
+    return _answer(services, session, replays, resumption)
+
+
+def _replay(journal: Journal, room: Missed, bounds: Resume, left: int) -> bytes:
+    epoch, after = room.cursor
+    if (epoch != room.position.epoch and after) or left <= 0 or after > room.position.head:
+        return _unread(room)
+    limit = min(bounds.events, room.position.head - after)
+    if not limit:
+        return _bracketed(room, [], after)
+    try:
+        page = journal.read(room.key, after=after, before=None, limit=limit, size=left)
+    except StorageError:
+        log.exception("a replay could not be read")
+        return _unread(room)
+    bodies = page.bodies[:limit]
+    first = max(after + 1, page.position.oldest)
+    return _bracketed(room, bodies, first - 1 if bodies else after)
+
+
+def _unread(room: Missed) -> bytes:
+    """Say where the room stands and nothing else: another epoch, or no time to read it."""
+    epoch, after = room.cursor
+    known = not after or (epoch == room.position.epoch and after <= room.position.head)
+    return _bracketed(room, [], after if known else room.position.head)
+
+
+def _bracketed(room: Missed, bodies: list[bytes], after: int) -> bytes:
+    head, to = room.position.head, after + len(bodies)
+    begin = Replay(
+        room=room.name,
+        state="begin",
+        epoch=room.position.epoch,
+        after=after,
+        to=to,
+        head=head,
+        complete=to == head and after == room.cursor[1],
+    )
+    end = Replay(room=room.name, state="end")
+    frames = [_body(begin), *bodies, _body(end)]
+    return b"".join(encode_frame(frame) for frame in frames)
+
+
+def _body(event: Replay) -> bytes:
+    return event.model_dump_json(exclude_none=True).encode()
+
+
+def _position(journal: Journal, key: str) -> tuple[str, int]:
+    position = journal.position(same_name(key))
+    return position.epoch, position.head
+
+
+def _answer(
+    services: Services,
+    session: Session,
+    replays: list[bytes],
+    resumption: replies.Resumption | None,
+) -> Answer:
+    made = welcome(services, session, resumption)
+
+    def answer(*, re: str, ignored: list[str] | None) -> replies.Ok | replies.Welcome | bytes:
+        session.connection.outbox.release(b"".join(replays))
+        return made(re=re, ignored=ignored)
+
+    return answer

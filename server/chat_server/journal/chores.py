@@ -1,0 +1,225 @@
+"""What the journal's thread does when nothing waits: checkpoints, the search index, retention.
+
+Rules:
+- Each step is a transaction of some milliseconds, because messages wait meanwhile.
+- A chore that is far behind is done although messages wait: the WAL must not grow for ever.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from chat_server.journal.base import CID_DAYS, Retention
+from chat_server.journal.catalogue import Catalogue, Shelf
+
+STEP = 500
+"""Rows a step handles: about five milliseconds of indexing."""
+
+INDEX_BEHIND = 5000
+"""Events not yet indexed from which on messages wait for it."""
+
+CHECKPOINT_IDLE = 1000
+"""Rows stored that are worth a checkpoint when nothing waits: at most some 10 MB of WAL."""
+
+CHECKPOINT_BUSY = 10_000
+"""Rows stored from which on messages wait for a checkpoint, some 20 ms."""
+
+LOOK_AGAIN = 60.0
+"""Seconds between looks for what retention no longer keeps."""
+
+SWEEP_AGAIN = 6 * 3600.0
+"""Seconds between sweeps through the cids."""
+
+Stamp = Callable[[timedelta], str]
+"""The date so long ago, as events carry it."""
+
+
+class Chores:
+    """The chores of one journal; only its thread calls them, but for `forget`."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        catalogue: Catalogue,
+        retention: Callable[[str], Retention],
+        stamp: Stamp,
+    ) -> None:
+        self._connection = connection
+        self._catalogue = catalogue
+        self._retention = retention
+        self._stamp = stamp
+        self._to_prune: list[Shelf] = []
+        self._look = 0.0
+        self._swept: tuple[str, str] | None = ("", "")
+        self._sweep = SWEEP_AGAIN
+        self._unindexed = self._count_unindexed()
+        self._unchecked = 0
+
+    def note_stored(self, entries: int, notes: int) -> None:
+        """Take note of what the search index and the database file lack."""
+        self._unindexed += entries
+        self._unchecked += entries + notes
+
+    def urgent(self) -> None:
+        """Do what cannot wait for a quiet moment."""
+        if self._unindexed >= INDEX_BEHIND:
+            self._index()
+        if self._unchecked >= CHECKPOINT_BUSY:
+            self._checkpoint()
+
+    def step(self, now: float) -> bool:
+        """Do one step of what there is to do at `now`, in seconds; False where there is nothing."""
+        if self._unindexed:
+            self._index()
+        elif self._to_prune:
+            self._prune(self._to_prune.pop())
+        elif self._swept is not None:
+            self._sweep_cids(self._swept)
+        elif self._unchecked >= CHECKPOINT_IDLE:
+            self._checkpoint()
+        else:
+            return self._look_around(now)
+        return True
+
+    def _look_around(self, now: float) -> bool:
+        if now >= self._sweep:
+            self._sweep, self._swept = now + SWEEP_AGAIN, ("", "")
+        if now >= self._look:
+            self._look = now + LOOK_AGAIN
+            self._to_prune = [
+                shelf
+                for shelf in self._catalogue.all()
+                if self._retention(shelf.key) != (None, None)
+            ]
+        return bool(self._to_prune) or self._swept is not None
+
+    # The search index
+
+    def index_all(self) -> None:
+        """Bring the search index up to date, a step at a time."""
+        while self._unindexed:
+            self._index()
+
+    def _index(self) -> None:
+        (indexed,) = self._connection.execute(
+            "select value from facts where name = 'indexed'"
+        ).fetchone()
+        (last,) = self._connection.execute(
+            "select max(id) from (select id from events where id > ? order by id limit ?)",
+            (indexed, STEP),
+        ).fetchone()
+        if last is None:
+            self._unindexed = 0
+            return
+        with self._transaction():
+            self._connection.execute(
+                """insert into words (rowid, room, sender, text)
+                    select id, room, sender, text from searchable where id > ? and id <= ?""",
+                (indexed, last),
+            )
+            self._connection.execute("update facts set value = ? where name = 'indexed'", (last,))
+        self._unindexed = self._count_unindexed()
+
+    def _count_unindexed(self) -> int:
+        (count,) = self._connection.execute(
+            """select coalesce(max(id), 0) - (select value from facts where name = 'indexed')
+                from events"""
+        ).fetchone()
+        return max(0, int(count))
+
+    # The WAL
+
+    def _checkpoint(self) -> None:
+        """Bring what the WAL holds into the database file, as far as readers allow."""
+        self._connection.execute("pragma wal_checkpoint(passive)").fetchone()
+        self._unchecked = 0
+
+    # Retention
+
+    def _prune(self, shelf: Shelf) -> None:
+        """Remove a step of what a room need not keep; come back where there may be more."""
+        bound = self._bound(shelf)
+        if bound <= shelf.pruned:
+            return
+        with self._transaction():
+            self._delete(shelf, bound)
+            self._connection.execute("update rooms set pruned = ? where id = ?", (bound, shelf.id))
+        with self._catalogue.lock:
+            shelf.pruned = bound
+        self._to_prune.append(shelf)
+
+    def _bound(self, shelf: Shelf) -> int:
+        """The newest number that retention lets go of, at most a step away."""
+        entries, days = self._retention(shelf.key)
+        bound = shelf.head - entries if entries is not None else 0
+        if days is not None:
+            bound = max(bound, self._older_than(shelf, days))
+        return min(bound, shelf.pruned + STEP)
+
+    def _older_than(self, shelf: Shelf, days: float) -> int:
+        (first_kept,) = self._connection.execute(
+            """select min(seq) from (
+                select seq, json_extract(body, '$.ts') as ts from events
+                    where room = ? order by seq limit ?)
+                where ts >= ?""",
+            (shelf.id, STEP, self._stamp(timedelta(days=days))),
+        ).fetchone()
+        last = min(shelf.head, shelf.pruned + STEP)
+        return last if first_kept is None else int(first_kept) - 1
+
+    def _delete(self, shelf: Shelf, bound: int) -> None:
+        """Delete a room's events up to a number, from the search index first."""
+        self._connection.execute(
+            """insert into words (words, rowid, room, sender, text)
+                select 'delete', id, room, sender, text from searchable where id in (
+                    select id from events where room = ? and seq <= ?
+                        and id <= (select value from facts where name = 'indexed'))""",
+            (shelf.id, bound),
+        )
+        self._connection.execute(
+            "delete from events where room = ? and seq <= ?", (shelf.id, bound)
+        )
+
+    def forget(self, key: str) -> None:
+        """Delete a room, its last row when all its events are gone."""
+        shelf = self._catalogue.find(key)
+        if shelf is None:
+            return
+        for bound in range(shelf.pruned + STEP, shelf.head + STEP, STEP):
+            with self._transaction():
+                self._delete(shelf, bound)
+        with self._transaction():
+            self._connection.execute("delete from rooms where id = ?", (shelf.id,))
+        with self._catalogue.lock:
+            self._catalogue.remove(key)
+
+    # Cids
+
+    def _sweep_cids(self, after: tuple[str, str]) -> None:
+        """Delete what is too old among the next cids; the sweep ends where there are none."""
+        last = self._connection.execute(
+            """select author, cid from (select author, cid from cids where (author, cid) > (?, ?)
+                order by author, cid limit ?) order by author desc, cid desc limit 1""",
+            (*after, STEP),
+        ).fetchone()
+        if last is not None:
+            self._connection.execute(
+                """delete from cids where (author, cid) > (?, ?) and (author, cid) <= (?, ?)
+                    and ts < ?""",
+                (*after, *last, self._stamp(timedelta(days=CID_DAYS))),
+            )
+        self._swept = last
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("begin immediate")
+        try:
+            yield
+            self._connection.execute("commit")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("rollback")
+            raise

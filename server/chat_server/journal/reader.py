@@ -1,0 +1,103 @@
+"""Pages of history and searches, on connections of their own that can only read.
+
+Rules:
+- Any thread may ask, workers do; each borrows a connection and gives it back.
+- Many rows come as one, joined by newlines, which JSON text never holds: a row at a time would cost
+  a release of the interpreter's lock each.
+"""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from chat_server.journal.base import Found, Page, Position, Query
+from chat_server.journal.catalogue import Catalogue, Shelf
+from chat_server.journal.database import open_reader
+from chat_server.journal.pages import cut, newest, span
+
+PAGE = """select group_concat(body, char(10)) from (
+    select body from events where room = ? and seq >= ? and seq < ? order by seq)"""
+
+HITS = """select events.body from words join events on events.id = words.rowid
+    where words match ? and (? is null or events.seq < ?)
+        and (? is null or lower(json_extract(events.body, '$.user.nick')) = ?)
+    order by words.rowid desc limit ?"""
+
+
+class Reader:
+    """Reads what the catalogue's rooms hold."""
+
+    def __init__(self, path: Path, catalogue: Catalogue) -> None:
+        self._path = path
+        self._catalogue = catalogue
+        self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        while not self._idle.empty():
+            self._idle.get().close()
+
+    def page(
+        self, room: str, *, after: int | None, before: int | None, limit: int, size: int
+    ) -> Page:
+        """Read a page; see Journal."""
+        shelf = self._catalogue.find(room)
+        if shelf is None:
+            return Page([], False, self._catalogue.position(room))
+        with self._borrow() as connection:
+            connection.execute("begin")
+            try:
+                position = self._position(connection, shelf)
+                first, end = span(position, after, before, limit)
+                (text,) = connection.execute(PAGE, (shelf.id, first, end)).fetchone()
+            finally:
+                connection.execute("commit")
+        bodies = text.encode().split(b"\n") if text else []
+        return cut(bodies, position, first, end, size, forward=after is not None)
+
+    def _position(self, connection: sqlite3.Connection, shelf: Shelf) -> Position:
+        """Up to what was handed on, from what this reader can still see."""
+        position = self._catalogue.position(shelf.key)
+        row = connection.execute("select pruned from rooms where id = ?", (shelf.id,)).fetchone()
+        return position._replace(oldest=(row[0] if row is not None else position.head) + 1)
+
+    def search(self, query: Query) -> Found:
+        """Find the newest events that match."""
+        found = (self._catalogue.find(room) for room in query.rooms)
+        shelves = [shelf for shelf in found if shelf is not None]
+        if not shelves:
+            return Found([], more=False)
+        sender = query.sender.lower() if query.sender is not None else None
+        with self._borrow() as connection:
+            rows = connection.execute(
+                HITS,
+                (
+                    _match(query, shelves),
+                    *(query.before, query.before),
+                    *(sender, sender),
+                    query.limit + 1,
+                ),
+            ).fetchall()
+        return newest((body.encode() for (body,) in rows), query.limit, query.size)
+
+    @contextmanager
+    def _borrow(self) -> Iterator[sqlite3.Connection]:
+        try:
+            connection = self._idle.get_nowait()
+        except queue.Empty:
+            connection = open_reader(self._path)
+        try:
+            yield connection
+        finally:
+            self._idle.put(connection)
+
+
+def _match(query: Query, shelves: list[Shelf]) -> str:
+    """The query in the language of FTS5; words are letters and digits, quoted all the same."""
+    rooms = " OR ".join(f'"r{shelf.id}"' for shelf in shelves)
+    words = " AND ".join(f'"{word}" *' for word in query.words)
+    return f"room : ({rooms}) AND text : ({words})"

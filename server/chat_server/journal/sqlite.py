@@ -1,0 +1,310 @@
+"""A journal in SQLite: nothing is handed on before it is on disk.
+
+One thread does everything that writes. What arrives while it commits one batch is its next batch,
+so under load a commit carries hundreds of entries, and when it is quiet one leaves at once.
+
+Rules:
+- Outcomes are published under the catalogue's lock, positions first: whoever sees a number finds
+  it handed on.
+- Where a batch cannot be stored, nobody is told that it was: its entries fail, and the next batch
+  is tried. After a failed sync nothing is: the system may have dropped what it could not write
+  and call the next sync a success (PostgreSQL's "fsyncgate").
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic_core import from_json, to_json
+
+from chat_schema.errors import Refused
+from chat_server.journal.base import (
+    Done,
+    Durability,
+    Entry,
+    Failed,
+    Found,
+    HandOn,
+    JournalFull,
+    Kept,
+    Known,
+    Outcome,
+    Page,
+    Position,
+    Query,
+    Retention,
+    Stay,
+)  # fmt: skip
+from chat_server.journal.catalogue import Catalogue
+from chat_server.journal.chores import Chores, Stamp
+from chat_server.journal.content import is_conversation
+from chat_server.journal.database import open_writer
+from chat_server.journal.epochs import renew_after_power_cut, settle
+from chat_server.journal.reader import Reader
+from chat_server.journal.writer import Note, Writer
+
+log = logging.getLogger(__name__)
+
+WAITING = 20_000
+"""Entries that may wait: about a second's worth."""
+
+BATCH = 1000
+"""Entries in one transaction: some 15 ms, and while it lasts the next batch gathers."""
+
+QUIET = 0.2
+"""Seconds without anything to store after which there is time for chores."""
+
+NO_SYNC = frozenset({"SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC"})
+"""Faults after which nothing that the system says about earlier writes can be believed."""
+
+
+class Errand(NamedTuple):
+    """Something to do between two batches; `done` is set when it was, or could not be."""
+
+    action: Callable[[], None]
+    done: threading.Event
+
+
+class _Closing:
+    """The last item of the queue."""
+
+
+Item = Entry | Note | Errand | _Closing
+
+
+class SqliteJournal:
+    """Keeps everything in one database file, as long as `retention` says of each room.
+
+    `stamp` tells the date so long ago. Raises DatabaseRefused where the file cannot be used.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        durability: Durability,
+        retention: Callable[[str], Retention],
+        stamp: Stamp,
+        waiting: int = WAITING,
+    ) -> None:
+        self.durability = durability
+        self.retention = retention
+        self._connection = open_writer(path, durability)
+        renew_after_power_cut(self._connection, durability)
+        self._catalogue = Catalogue(self._connection)
+        self._stays = _load_stays(self._connection)
+        self._writer = Writer(self._connection, self._catalogue)
+        self._chores = Chores(self._connection, self._catalogue, retention, stamp)
+        self._reader = Reader(path, self._catalogue)
+        self._queue: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._waiting = waiting
+        self._hand_on: HandOn = _nobody
+        self._fault: Refused | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+
+    # For every thread
+
+    def open(self, hand_on: HandOn) -> None:
+        """Begin; `hand_on` is called on the journal's thread."""
+        self._hand_on = hand_on
+        self._thread.start()
+
+    def append(self, entry: Entry) -> None:
+        """Queue the entry; raise JournalFull where too many wait or the journal is closed."""
+        if self._closed or self._queue.qsize() >= self._waiting:
+            raise JournalFull
+        self._queue.put(entry)
+
+    def position(self, room: str) -> Position:
+        """Where `room` stands."""
+        return self._catalogue.position(room)
+
+    def known(self, room: str) -> Known | None:
+        """Name and topic of a room that has entries."""
+        return self._catalogue.known(room)
+
+    def rooms(self) -> Iterable[Known]:
+        """Every room that has entries."""
+        shelves = [shelf for shelf in self._catalogue.all() if not is_conversation(shelf.key)]
+        return [Known(shelf.name, shelf.topic) for shelf in shelves]
+
+    def conversations(self) -> Iterable[str]:
+        """Every whisper conversation that has entries."""
+        return [shelf.key for shelf in self._catalogue.all() if shelf.key.startswith("dm:")]
+
+    def read(
+        self, room: str, *, after: int | None, before: int | None, limit: int, size: int
+    ) -> Page:
+        """Read a page; waits for the disk."""
+        return self._reader.page(room, after=after, before=before, limit=limit, size=size)
+
+    def search(self, query: Query) -> Found:
+        """Find the newest events that match, everything kept until now among them."""
+        self._do(self._chores.index_all)
+        return self._reader.search(query)
+
+    def evict(self, room: str) -> None:
+        """Nothing: rooms outlive the server."""
+
+    def forget(self, room: str) -> None:
+        """Delete a conversation in a quiet moment."""
+        self._queue.put(Errand(lambda: self._chores.forget(room), threading.Event()))
+
+    def keep_stay(self, stay: Stay, done: Done) -> None:
+        """Keep a stay with the next batch."""
+        rooms = to_json(stay.rooms).decode()
+        parameters = (stay.uid, stay.nick, stay.digest, rooms)
+        self._queue.put(Note("insert or replace into stays values (?, ?, ?, ?)", parameters, done))
+
+    def drop_stay(self, uid: str) -> None:
+        """Forget a stay with the next batch."""
+        self._queue.put(Note("delete from stays where uid = ?", (uid,), _ignore))
+
+    def stays(self) -> Iterable[Stay]:
+        """The stays that were kept when the journal was opened."""
+        return self._stays
+
+    def flush(self) -> None:
+        """Return when everything appended until now is settled."""
+        self._do(_nothing)
+
+    def close(self) -> None:
+        """Settle what waits, then let go of the file; may be called without `open`."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._thread.is_alive():
+            self._queue.put(_Closing())
+            self._thread.join()
+        self._reader.close()
+        if self._fault is None:
+            settle(self._connection)
+        self._connection.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the journal's thread runs; whether it can store is another matter."""
+        return self._thread.is_alive()
+
+    def _do(self, action: Callable[[], None]) -> None:
+        """Have the journal's thread do something after what waits, and wait for it."""
+        done = threading.Event()
+        self._queue.put(Errand(action, done))
+        while not done.wait(1.0):
+            if not self._thread.is_alive():
+                return
+
+    # The journal's thread
+
+    def _run(self) -> None:
+        while True:
+            items = self._collect()
+            errands = [item for item in items if type(item) is Errand]
+            self._settle(items)
+            for errand in errands:
+                self._try(errand.action)
+                errand.done.set()
+            if items and type(items[-1]) is _Closing:
+                return
+
+    def _collect(self) -> list[Item]:
+        """Everything that waits, at most a batch; nothing after a quiet moment, and its chores."""
+        try:
+            items = [self._queue.get(timeout=QUIET)]
+        except queue.Empty:
+            self._tidy_up()
+            return []
+        while len(items) < BATCH and type(items[-1]) not in (Errand, _Closing):
+            try:
+                items.append(self._queue.get_nowait())
+            except queue.Empty:
+                break
+        return items
+
+    def _tidy_up(self) -> None:
+        """Do chores until there are none, or something waits."""
+        while self._queue.empty() and self._try(lambda: self._chores.step(time.monotonic())):
+            pass
+
+    def _settle(self, items: Sequence[Item]) -> None:
+        """Store a batch, and let everybody know."""
+        entries = [item for item in items if type(item) is Entry]
+        notes = [item for item in items if type(item) is Note]
+        if not entries and not notes:
+            return
+        refused = self._fault
+        if refused is None:
+            refused = self._store(entries, notes)
+        if refused is not None:
+            self._hand_on([Failed(entry, refused) for entry in entries])
+        for note in notes:
+            note.done(refused)
+        if refused is None:
+            self._try(self._chores.urgent)
+
+    def _store(self, entries: Sequence[Entry], notes: Sequence[Note]) -> Refused | None:
+        try:
+            outcomes = self._writer.write(entries, notes)
+        except sqlite3.Error as error:
+            return self._failed(error)
+        self._chores.note_stored(len(entries), len(notes))
+        self._publish(outcomes)
+        return None
+
+    def _publish(self, outcomes: Sequence[Outcome]) -> None:
+        with self._catalogue.lock:
+            for outcome in outcomes:
+                if type(outcome) is Kept:
+                    shelf = self._catalogue.find(outcome.entry.room)
+                    assert shelf is not None
+                    shelf.head = outcome.seq
+                    if outcome.entry.topic is not None:
+                        shelf.topic = outcome.entry.topic
+            self._hand_on(outcomes)
+
+    def _failed(self, error: sqlite3.Error) -> Refused:
+        """Note a fault of the disk, and say what authors are told."""
+        name = getattr(error, "sqlite_errorname", "unknown")
+        refused = Refused("server.storage", "The server cannot store messages at present.")
+        if name in NO_SYNC:
+            refused = self._fault = Refused(
+                "server.storage", "The server has stopped storing messages until it is restarted."
+            )
+            log.critical("a sync failed (%s): nothing is stored until a restart", name)
+        else:
+            log.error("cannot store: %s (%s)", error, name)
+        return refused
+
+    def _try(self, action: Callable[[], bool | None]) -> bool:
+        """Do something that is not owed to anybody; a fault of the disk is noted."""
+        if self._fault is not None:
+            return False
+        try:
+            return bool(action())
+        except sqlite3.Error as error:
+            self._failed(error)
+            return False
+
+
+def _load_stays(connection: sqlite3.Connection) -> list[Stay]:
+    rows = connection.execute("select uid, nick, digest, rooms from stays").fetchall()
+    return [Stay(uid, nick, digest, tuple(from_json(rooms))) for uid, nick, digest, rooms in rows]
+
+
+def _nobody(outcomes: Sequence[Outcome]) -> None:
+    raise RuntimeError("the journal is not open")
+
+
+def _ignore(_: Refused | None) -> None:
+    """Nobody waits for it."""
+
+
+def _nothing() -> None:
+    """To be after what waits was the whole errand."""

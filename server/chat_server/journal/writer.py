@@ -1,0 +1,162 @@
+"""Numbers entries and stores them, a batch at a time, in one transaction.
+
+Rules:
+- One thread calls this: the journal's.
+- A plain batch is one statement. Each statement releases the interpreter's lock and may wait a
+  switch interval to get it back, so a row at a time would cost a hundred times as much.
+- That no cid repeats is taken for granted and left to the index of cids: only when the statement
+  fails is it found out which entries repeat.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pydantic_core import to_json
+
+from chat_schema.framing import encode_frame
+from chat_server.journal.base import Done, Entry, Failed, Kept, Outcome, Repeated
+from chat_server.journal.catalogue import Catalogue, Shelf
+from chat_server.journal.content import conflict, name_in, same_content
+
+INSERT = """insert into incoming (room, seq, author, cid, ts, body)
+    select json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+        json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]')
+    from json_each(?)"""
+
+FIRST_OUTCOMES = """select cids.author, cids.cid, rooms.key, cids.seq, cids.ts, events.body
+    from json_each(?) as pair
+    join cids on cids.author = json_extract(pair.value, '$[0]')
+        and cids.cid = json_extract(pair.value, '$[1]')
+    left join rooms on rooms.id = cids.room
+    left join events on events.room = cids.room and events.seq = cids.seq"""
+
+
+class Note(NamedTuple):
+    """Something to store with the next batch that is no entry; `done` is told when it is."""
+
+    sql: str
+    parameters: tuple[str, ...]
+    done: Done
+
+
+First = tuple[str | None, int, str, str | None]
+"""Of the first entry with a cid: the room's key, the number, the date, and the body if kept."""
+
+
+class Writer:
+    """Stores batches through the only connection that writes; `stored` counts the entries."""
+
+    def __init__(self, connection: sqlite3.Connection, catalogue: Catalogue) -> None:
+        self.stored = 0
+        self._connection = connection
+        self._catalogue = catalogue
+
+    def write(self, entries: Sequence[Entry], notes: Sequence[Note]) -> list[Outcome]:
+        """Store everything, or raise sqlite3.Error and store nothing.
+
+        The caller publishes the outcomes; until then nobody sees the new numbers.
+        """
+        try:
+            return list(_Batch(self._catalogue, entries).store(self._connection, notes))
+        except sqlite3.IntegrityError:
+            return self._write_without_repeated(entries, notes)
+        finally:
+            self.stored += len(entries)
+
+    def _write_without_repeated(
+        self, entries: Sequence[Entry], notes: Sequence[Note]
+    ) -> list[Outcome]:
+        firsts = self._firsts(entries)
+        fresh: dict[object, Entry] = {}
+        again: list[Entry] = []
+        outcomes: list[Outcome] = []
+        for entry in entries:
+            name = (entry.author, entry.cid) if entry.cid is not None else entry
+            if name in firsts:
+                outcomes.append(_repetition(entry, firsts[name]))
+            elif name in fresh:
+                again.append(entry)  # twice in this batch: the first has no number yet
+            else:
+                fresh[name] = entry
+        batch = _Batch(self._catalogue, list(fresh.values()))
+        outcomes.extend(batch.store(self._connection, notes))
+        firsts = self._firsts(again)
+        return outcomes + [_repetition(entry, firsts[entry.author, entry.cid]) for entry in again]
+
+    def _firsts(self, entries: Sequence[Entry]) -> dict[object, First]:
+        pairs = [(entry.author, entry.cid) for entry in entries if entry.cid is not None]
+        rows = self._connection.execute(FIRST_OUTCOMES, (to_json(pairs).decode(),))
+        return {(author, cid): tuple(first) for author, cid, *first in rows}
+
+
+class _Batch:
+    """Entries with their numbers; abandoned numbers are given again."""
+
+    def __init__(self, catalogue: Catalogue, entries: Sequence[Entry]) -> None:
+        self._catalogue = catalogue
+        self._drafts: dict[str, Shelf] = {}
+        self._touched: dict[str, Shelf] = {}
+        self._topics: dict[str, str] = {}
+        self._rows: list[tuple[int, int, str, str | None, str, str]] = []
+        self._kept = [self._number(entry) for entry in entries]
+
+    def _number(self, entry: Entry) -> Kept:
+        key = entry.room
+        shelf = self._touched.get(key)
+        if shelf is None:
+            shelf = self._touched[key] = self._catalogue.find(key) or self._draft(entry)
+        seq = shelf.next = shelf.next + 1
+        body = f"{entry.head}{seq}{entry.tail}"
+        self._rows.append((shelf.id, seq, entry.author, entry.cid, entry.ts, body))
+        if entry.topic is not None:
+            self._topics[key] = entry.topic
+        return Kept(entry, seq, encode_frame(body.encode()))
+
+    def _draft(self, entry: Entry) -> Shelf:
+        name = name_in(f"{entry.head}0{entry.tail}")
+        shelf = self._drafts[entry.room] = self._catalogue.draft(entry.room, name)
+        return shelf
+
+    def store(self, connection: sqlite3.Connection, notes: Sequence[Note]) -> list[Kept]:
+        """Commit; where that fails, leave the numbers as they were."""
+        try:
+            if self._drafts or self._topics or notes:
+                self._commit_all(connection, notes)
+            elif self._rows:
+                connection.execute(INSERT, (to_json(self._rows).decode(),))
+        except BaseException:
+            for shelf in self._touched.values():
+                shelf.next = shelf.head
+            raise
+        for shelf in self._drafts.values():
+            self._catalogue.add(shelf)
+        return self._kept
+
+    def _commit_all(self, connection: sqlite3.Connection, notes: Sequence[Note]) -> None:
+        connection.execute("begin immediate")
+        try:
+            for shelf in self._drafts.values():
+                connection.execute(
+                    "insert into rooms (id, key, name, topic, epoch) values (?, ?, ?, ?, ?)",
+                    (shelf.id, shelf.key, shelf.name, shelf.topic, shelf.epoch),
+                )
+            for key, topic in self._topics.items():
+                connection.execute("update rooms set topic = ? where key = ?", (topic, key))
+            for note in notes:
+                connection.execute(note.sql, note.parameters)
+            connection.execute(INSERT, (to_json(self._rows).decode(),))
+            connection.execute("commit")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("rollback")
+            raise
+
+
+def _repetition(entry: Entry, first: First) -> Outcome:
+    key, seq, ts, body = first
+    if (key is not None and key != entry.room) or (body and not same_content(body, entry)):
+        return Failed(entry, conflict())
+    return Repeated(entry, seq, ts)
