@@ -1,0 +1,104 @@
+"""The members of a run together: started, brought to an end, and their logs collected."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from random import Random
+from typing import Self
+
+from tests.chaos.logs import Logs
+from tests.chaos.member import Member
+from tests.chaos.view import Bodies
+from tests.chaos.wire import Address
+
+ROOMS = ("dev", "ops", "lobby")
+PATIENCE = 30.0
+"""Seconds for everything said to be answered and seen, once the disturbances are over."""
+
+
+class CrowdStuck(Exception):
+    """Something that had to happen did not within PATIENCE."""
+
+
+class Crowd:
+    """`writers` that speak and listen, and `readers` that listen; use it with `with`."""
+
+    def __init__(self, address: Address, writers: int, readers: int, random: Random) -> None:
+        self._quiet = threading.Event()
+        bodies: Bodies = {}
+        names = [f"w{number}" for number in range(writers)]
+        names += [f"r{number}" for number in range(readers)]
+        self.members = [
+            Member(
+                name,
+                address,
+                list(ROOMS),
+                bodies,
+                Random(random.random()),
+                self._talk if name.startswith("w") else _never,
+            )
+            for name in names
+        ]
+
+    def __enter__(self) -> Self:
+        for member in self.members:
+            member.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for member in self.members:
+            member.over.set()
+        for member in self.members:
+            member.join()
+
+    @property
+    def acknowledged(self) -> int:
+        """How many messages were acknowledged until now."""
+        return sum(member.acknowledged for member in self.members)
+
+    def total(self, name: str) -> int:
+        """One counter of all members together."""
+        return int(sum(getattr(member, name) for member in self.members))
+
+    def settle(self) -> None:
+        """Wait until everybody is there, and let them whisper from now on; raise CrowdStuck."""
+        self.wait_for(lambda: all(member.nick for member in self.members), "not all were welcomed")
+        nicks = [member.nick for member in self.members]
+        for member in self.members:
+            member.whom = [nick for nick in nicks if nick != member.nick]
+
+    def end(self) -> None:
+        """Say nothing more, and wait until all is answered and seen by everybody."""
+        self._quiet.set()
+        self.wait_for(lambda: all(m.idle or m.over.is_set() for m in self.members), "no answers")
+        for member in self.members:
+            member.finish.set()
+        self.wait_for(lambda: all(m.over.is_set() for m in self.members), "not all saw everything")
+
+    def wait_for(self, done: Callable[[], bool], otherwise: str) -> None:
+        """Return when `done`; raise CrowdStuck."""
+        end = time.monotonic() + PATIENCE
+        while not done():
+            if time.monotonic() > end:
+                raise CrowdStuck(f"{otherwise} within {PATIENCE:.0f} s")
+            time.sleep(0.002)
+
+    def logs(self) -> Logs:
+        """What everybody sent and saw."""
+        return Logs(
+            {member.name: member.messages for member in self.members},
+            {member.name: member.view.runs for member in self.members},
+        )
+
+    def surprises(self) -> list[str]:
+        """What nobody expected."""
+        return [words for member in self.members for words in member.surprises]
+
+    def _talk(self) -> bool:
+        return not self._quiet.is_set()
+
+
+def _never() -> bool:
+    return False
