@@ -16,7 +16,7 @@ class Person:
 
     __slots__ = ("as_json", "conversations", "digest", "nick", "uid")
 
-    def __init__(self, uid: str, nick: str, digest: str | None) -> None:
+    def __init__(self, uid: str, nick: str, digest: str | None = None) -> None:
         self.uid = uid
         self.digest = digest
         self.conversations: set[str] = set()

@@ -179,7 +179,7 @@ class MemoryJournal:
         """Look through everything, newest first."""
         with self._lock:
             frames = [frame for room in query.rooms for frame in self._frames(room, query.before)]
-        bodies = sorted((frame[HEADER:] for frame in frames), key=_date, reverse=True)
+        bodies = sorted((frame[HEADER:] for frame in frames[::-1]), key=_date, reverse=True)
         matching = (body for body in bodies if _matches(body, query))
         return newest(matching, query.limit, query.size)
 

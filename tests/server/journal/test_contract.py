@@ -5,37 +5,57 @@ A new journal is one entry in JOURNALS.
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chat_schema.framing import encode_frame
-from chat_server.journal.base import Entry, Journal, JournalFull, Page
+from chat_server.journal.base import (
+    Answer,
+    Entry,
+    Failed,
+    Journal,
+    JournalFull,
+    Kept,
+    Outcome,
+    Page,
+    Query,
+    Repeated,
+    Retention,
+    Stay,
+)
 from chat_server.journal.memory import MemoryJournal
+from chat_server.journal.sqlite import SqliteJournal
+from chat_server.journal.words import words_of
+from chat_server.net.loop import Clock
 
-JOURNALS: dict[str, Callable[[], Journal]] = {
-    "memory": lambda: MemoryJournal(kept=10_000, budget=64 * 1024 * 1024),
+EVERYTHING = Retention(None, None)
+
+JOURNALS: dict[str, Callable[[Path], Journal]] = {
+    "memory": lambda folder: MemoryJournal(kept=10_000, budget=64 * 1024 * 1024),
+    "disk": lambda folder: SqliteJournal(
+        folder / "chat.db", "disk", lambda room: EVERYTHING, Clock().stamp
+    ),
+    "process": lambda folder: SqliteJournal(
+        folder / "chat.db", "process", lambda room: EVERYTHING, Clock().stamp
+    ),
 }
-"""Makes an empty journal large enough that nothing here is retired."""
+"""Makes an empty journal, for itself in a folder, large enough that nothing here is retired."""
 
 PATIENCE = 20.0
 """Seconds to wait for what must happen; only a failing test waits as long."""
 
 NO_LIMIT = 10**9
 
-
-class HandedOn(NamedTuple):
-    """What reached `hand_on`."""
-
-    entry: Entry
-    seq: int
-    frame: bytes
+DATE = "2026-11-22T15:00:00.123Z"
 
 
 class Desk:
@@ -43,27 +63,36 @@ class Desk:
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
-        self.handed_on: list[HandedOn] = []
+        self.outcomes: list[Outcome] = []
         self._arrived = threading.Condition()
         journal.open(self._take)
 
-    def _take(self, entry: Entry, seq: int, frame: bytes) -> None:
+    def _take(self, outcomes: Sequence[Outcome]) -> None:
         with self._arrived:
-            self.handed_on.append(HandedOn(entry, seq, frame))
+            self.outcomes.extend(outcomes)
             self._arrived.notify_all()
 
-    def wait_for(self, count: int) -> list[HandedOn]:
+    @property
+    def handed_on(self) -> list[Kept]:
+        """What was kept."""
+        return [outcome for outcome in self.outcomes if isinstance(outcome, Kept)]
+
+    def wait_for(self, count: int) -> list[Outcome]:
         """Everything handed on, once there are as many."""
         with self._arrived:
-            assert self._arrived.wait_for(lambda: len(self.handed_on) >= count, PATIENCE)
-            return list(self.handed_on)
+            assert self._arrived.wait_for(lambda: len(self.outcomes) >= count, PATIENCE)
+            return list(self.outcomes)
+
+    def settle(self, *entries: Entry) -> list[Outcome]:
+        """Append these entries and return their outcomes."""
+        count = len(self.outcomes)
+        for entry in entries:
+            self.journal.append(entry)
+        return self.wait_for(count + len(entries))[count:]
 
     def append(self, room: str, *texts: str) -> None:
         """Append these texts and wait until they are kept."""
-        count = len(self.handed_on) + len(texts)
-        for text in texts:
-            self.journal.append(entry_of(room, text))
-        self.wait_for(count)
+        self.settle(*(entry_of(room, text) for text in texts))
 
     def read(self, room: str, **span: int | None) -> Page:
         """Read with what is not given left open."""
@@ -72,47 +101,77 @@ class Desk:
         return self.journal.read(room, after=after, before=before, limit=limit, size=size)
 
 
-def entry_of(room: str, text: str, answer: Callable[[int], bytes] | None = None) -> Entry:
-    """An entry whose body is `text`, its number and a sign."""
-    return Entry(room, f"{text}#", "!", "the origin", answer, ("u1", "u2"))
+def entry_of(
+    room: str,
+    text: str,
+    answer: Answer | None = None,
+    *,
+    author: str = "u1",
+    cid: str | None = None,
+    nick: str = "alice",
+    topic: str | None = None,
+    name: str | None = None,
+) -> Entry:
+    """An entry as a broadcast makes it."""
+    head = f'{{"type":"broadcast","room":"{name or room}","seq":'
+    said = f'"user":{{"nick":"{nick}"}},"text":{json.dumps(text, ensure_ascii=False)}'
+    return Entry(
+        room,
+        head,
+        f',"ts":"{DATE}",{said}}}',
+        ts=DATE,
+        author=author,
+        cid=cid,
+        origin="the origin",
+        re="the request",
+        answer=answer,
+        people=("u1", "u2"),
+        topic=topic,
+    )
 
 
-def body_of(text: str, seq: int) -> bytes:
+def body_of(entry: Entry, seq: int) -> bytes:
     """The body that an entry becomes."""
-    return f"{text}#{seq}!".encode()
+    return f"{entry.head}{seq}{entry.tail}".encode()
+
+
+def texts_of(bodies: Iterable[bytes]) -> list[str]:
+    """What the events in these bodies say."""
+    return [json.loads(body)["text"] for body in bodies]
 
 
 @pytest.fixture(params=list(JOURNALS))
-def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
+def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
     """An open journal with nothing in it."""
-    desk = Desk(JOURNALS[request.param]())
+    desk = Desk(JOURNALS[request.param](tmp_path))
     yield desk
     desk.journal.close()
 
 
 @pytest.fixture(params=list(JOURNALS), scope="module")
-def library(request: pytest.FixtureRequest) -> Iterator[Desk]:
+def library(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Desk]:
     """A journal with forty entries of various sizes in the room `shelf`."""
-    desk = Desk(JOURNALS[request.param]())
+    desk = Desk(JOURNALS[request.param](tmp_path_factory.mktemp("library")))
     desk.append("shelf", *("x" * (number % 7 * 10) for number in range(1, 41)))
     yield desk
     desk.journal.close()
 
 
 def test_it_says_what_it_promises(desk: Desk) -> None:
-    """How durable, and how many entries are kept, are known before anything is appended."""
+    """How durable, and how much is kept, are known before anything is appended."""
     assert desk.journal.durability in ("memory", "process", "disk")
-    assert desk.journal.kept is None or desk.journal.kept > 0
+    entries, days = desk.journal.retention("a")
+    assert entries is None or entries > 0
+    assert days is None or days > 0
 
 
 def test_entries_get_numbers_from_one_without_gap(desk: Desk) -> None:
     """In the order of appending."""
     desk.append("a", "one", "two", "three")
-    assert [(item.entry.head, item.seq) for item in desk.handed_on] == [
-        ("one#", 1),
-        ("two#", 2),
-        ("three#", 3),
-    ]
+    assert [item.seq for item in desk.handed_on] == [1, 2, 3]
+    assert texts_of(item.frame[4:] for item in desk.handed_on) == ["one", "two", "three"]
 
 
 def test_every_room_has_numbers_of_its_own(desk: Desk) -> None:
@@ -131,21 +190,21 @@ def test_every_room_has_numbers_of_its_own(desk: Desk) -> None:
 
 def test_an_entry_is_handed_on_as_a_frame_with_its_number(desk: Desk) -> None:
     """Head, number, tail, UTF-8, with the length before it."""
-    desk.append("a", "héllo 👩")
-    assert desk.handed_on[0].frame == encode_frame("héllo 👩#1!".encode())
+    entry = entry_of("a", "héllo 👩")
+    desk.settle(entry)
+    assert desk.handed_on[0].frame == encode_frame(body_of(entry, 1))
 
 
 def test_what_an_entry_carries_comes_through_untouched(desk: Desk) -> None:
     """The journal hands on the entry itself, and does not call the answer."""
 
-    def answer(seq: int) -> bytes:
+    def answer(seq: int, first: str | None) -> bytes:
         raise AssertionError("only who hands out the answer makes it")
 
     entry = entry_of("a", "x", answer)
-    desk.journal.append(entry)
-    handed = desk.wait_for(1)[0].entry
-    assert handed is entry
-    assert (handed.origin, handed.answer, handed.people) == ("the origin", answer, ("u1", "u2"))
+    assert desk.settle(entry)[0].entry is entry
+    assert (entry.origin, entry.re, entry.answer) == ("the origin", "the request", answer)
+    assert entry.people == ("u1", "u2")
 
 
 def test_what_was_handed_on_can_be_read(desk: Desk) -> None:
@@ -153,7 +212,7 @@ def test_what_was_handed_on_can_be_read(desk: Desk) -> None:
     desk.append("a", "one", "two")
     page = desk.read("a")
     assert page.bodies == [item.frame[4:] for item in desk.handed_on]
-    assert page.bodies == [body_of("one", 1), body_of("two", 2)]
+    assert texts_of(page.bodies) == ["one", "two"]
 
 
 def test_a_room_without_entries_stands_at_nothing(desk: Desk) -> None:
@@ -189,8 +248,9 @@ def test_rooms_have_epochs_of_their_own(desk: Desk) -> None:
     desk.append("b", "one")
     before = desk.journal.position("b")
     desk.journal.forget("a")
+    desk.journal.flush()
     assert desk.journal.position("b") == before
-    assert desk.read("b").bodies == [body_of("one", 1)]
+    assert texts_of(desk.read("b").bodies) == ["one"]
 
 
 def test_a_forgotten_room_begins_anew_in_another_epoch(desk: Desk) -> None:
@@ -198,6 +258,7 @@ def test_a_forgotten_room_begins_anew_in_another_epoch(desk: Desk) -> None:
     desk.append("a", "one", "two")
     epoch = desk.journal.position("a").epoch
     desk.journal.forget("a")
+    desk.journal.flush()
     assert desk.read("a", after=0).bodies == []
     desk.append("a", "new")
     assert desk.handed_on[-1].seq == 1
@@ -209,7 +270,8 @@ def test_a_forgotten_room_begins_anew_in_another_epoch(desk: Desk) -> None:
 def test_forgetting_a_room_that_is_not_there_is_no_fault(desk: Desk) -> None:
     """Nothing happens."""
     desk.journal.forget("nowhere")
-    assert desk.handed_on == []
+    desk.journal.flush()
+    assert desk.outcomes == []
 
 
 @contextmanager
@@ -251,7 +313,8 @@ def test_what_one_thread_appends_keeps_its_order(desk: Desk) -> None:
     """Others may come between, but nothing overtakes what its own thread appended before."""
     append_at_once(desk, 4, 250, lambda number: "a")
     for number in range(4):
-        own = [item.entry.head for item in desk.handed_on if item.entry.head[0] == str(number)]
+        said = texts_of(item.frame[4:] for item in desk.handed_on)
+        own = [text for text in said if text[0] == str(number)]
         assert own == sorted(own)
         assert len(own) == 250
 
@@ -286,7 +349,7 @@ def test_reading_during_appending_sees_no_gap(desk: Desk) -> None:
     reader.join(PATIENCE)
     pages.append(desk.read("a", after=0))
     for page in pages:
-        numbers = [int(body.split(b"#")[1][:-1]) for body in page.bodies]
+        numbers = [json.loads(body)["seq"] for body in page.bodies]
         assert numbers == list(range(1, page.position.head + 1))
 
 
@@ -315,7 +378,7 @@ def test_a_page_before_a_number_is_what_leads_to_it(
     assert page.more == bool(older[:-limit])
 
 
-@given(ends, limits, st.integers(1, 400), st.booleans())
+@given(ends, limits, st.integers(1, 4000), st.booleans())
 def test_a_page_is_cut_to_a_size_but_never_to_nothing(
     library: Desk, end: int, limit: int, size: int, forward: bool
 ) -> None:
@@ -330,7 +393,7 @@ def test_a_page_is_cut_to_a_size_but_never_to_nothing(
     assert page.more == (uncut.more or count < len(uncut.bodies))
 
 
-@given(limits, st.integers(1, 400), st.booleans())
+@given(limits, st.integers(1, 4000), st.booleans())
 def test_paging_from_one_end_to_the_other_finds_everything_once(
     library: Desk, limit: int, size: int, forward: bool
 ) -> None:
@@ -363,5 +426,146 @@ def test_a_closed_journal_refuses_and_keeps_nothing_more(desk: Desk) -> None:
     desk.journal.close()
     with pytest.raises((RuntimeError, JournalFull)):
         desk.journal.append(entry_of("a", "two"))
+    assert len(desk.outcomes) == 1
+
+
+def test_a_repeated_cid_gets_the_first_outcome(desk: Desk) -> None:
+    """Its number and date; nobody is told anything new, and no number is used up."""
+    first, again = (entry_of("a", "hello", cid="c1") for _ in range(2))
+    outcomes = desk.settle(first, entry_of("a", "other", cid="c2"), again, entry_of("a", "last"))
+    repeated = [outcome for outcome in outcomes if isinstance(outcome, Repeated)]
+    assert repeated == [Repeated(again, 1, DATE)]
+    assert [item.seq for item in desk.handed_on] == [1, 2, 3]
+    assert texts_of(desk.read("a", after=0).bodies) == ["hello", "other", "last"]
+
+
+def test_a_repeated_cid_is_recognised_later_too(desk: Desk) -> None:
+    """Not only among what is settled together."""
+    desk.settle(entry_of("a", "hello", cid="c1"))
+    again = entry_of("a", "hello", cid="c1")
+    assert desk.settle(again) == [Repeated(again, 1, DATE)]
+
+
+@pytest.mark.parametrize("other", [("a", "another text"), ("b", "hello")])
+def test_a_cid_that_says_something_else_is_a_conflict(desk: Desk, other: tuple[str, str]) -> None:
+    """Other words, or another room: nothing is kept."""
+    desk.settle(entry_of("a", "hello", cid="c1"))
+    (outcome,) = desk.settle(entry_of(*other, cid="c1"))
+    assert isinstance(outcome, Failed)
+    assert outcome.refused.code == "cid.conflict"
     assert len(desk.handed_on) == 1
-    assert desk.read("a").bodies == [body_of("one", 1)]
+
+
+def test_cids_belong_to_their_author(desk: Desk) -> None:
+    """Two people may use the same one; so may nobody at all."""
+    desk.settle(
+        entry_of("a", "x", cid="c1", author="u1"),
+        entry_of("a", "y", cid="c1", author="u2"),
+        entry_of("a", "x"),
+        entry_of("a", "x"),
+    )
+    assert [item.seq for item in desk.handed_on] == [1, 2, 3, 4]
+
+
+@given(said=st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 4)), max_size=30))
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_cid_is_kept_once_whatever_is_repeated(
+    desk: Desk, said: list[tuple[str, int]]
+) -> None:
+    """Any mixture of new ones and repetitions: the first is kept, the others have its number."""
+    author = f"u{len(desk.outcomes)}x{len(said)}"
+    entries = [entry_of(room, room, author=author, cid=f"{room}{cid}") for room, cid in said]
+    outcomes = desk.settle(*entries)
+    assert {id(outcome.entry) for outcome in outcomes} == {id(entry) for entry in entries}
+    numbers: dict[str | None, set[int]] = {}
+    for outcome in outcomes:
+        assert not isinstance(outcome, Failed)
+        numbers.setdefault(outcome.entry.cid, set()).add(outcome.seq)
+    assert all(len(found) == 1 for found in numbers.values())
+    assert sum(isinstance(outcome, Kept) for outcome in outcomes) == len(numbers)
+
+
+def test_a_room_is_known_by_the_name_of_its_first_entry(desk: Desk) -> None:
+    """With the topic that the last entry with one gave it."""
+    desk.settle(entry_of("dev", "x", name="Dev"), entry_of("dev", "y", name="Dev", topic="ship it"))
+    desk.settle(entry_of("dm:u1:u2", "x"), entry_of("*", "x"))
+    assert desk.journal.known("dev") == ("Dev", "ship it")
+    assert desk.journal.known("nowhere") is None
+    assert list(desk.journal.rooms()) == [("Dev", "ship it")]
+    assert list(desk.journal.conversations()) == ["dm:u1:u2"]
+
+
+def search(desk: Desk, text: str, **fields: Any) -> list[str]:
+    """What a search finds, as texts; in the rooms a and b unless told otherwise."""
+    query = Query(("a", "b"), words_of(text), None, None, NO_LIMIT, NO_LIMIT)
+    return texts_of(desk.journal.search(query._replace(**fields)).bodies)
+
+
+def test_a_search_finds_every_word_in_any_case(desk: Desk) -> None:
+    """A word also finds longer ones that begin with it; diacritics do not count."""
+    desk.append("a", "The Build is green", "build broken", "über Ärger", "nothing")
+    assert search(desk, "BUILD") == ["The Build is green", "build broken"]
+    assert search(desk, "gre build") == ["The Build is green"]
+    assert search(desk, "uber") == ["über Ärger"]
+    assert search(desk, "ÄRG") == ["über Ärger"]
+    assert search(desk, "uild") == []
+
+
+@pytest.mark.parametrize("text", ['"', "a OR b", "NEAR(a b)", "text:a", "a*", "^a", "-b", "(", "'"])
+def test_case_83_nothing_in_a_search_is_an_operator(desk: Desk, text: str) -> None:
+    """Signs separate words and mean nothing; the words are looked for as they are."""
+    desk.append("a", "a b near or text")
+    words = words_of(text)
+    found = ["a b near or text"] if words else []
+    assert (search(desk, text) if words else []) == found
+
+
+def test_a_search_stays_in_its_rooms(desk: Desk) -> None:
+    """What stands elsewhere is not found, nor counted."""
+    desk.append("a", "word one")
+    desk.append("b", "word two")
+    desk.append("c", "word three")
+    assert search(desk, "word") == ["word one", "word two"]
+    assert search(desk, "word", rooms=("b",)) == ["word two"]
+    assert search(desk, "word", rooms=("nowhere",)) == []
+    assert search(desk, "word", rooms=()) == []
+
+
+def test_a_search_can_ask_for_a_sender_and_go_on_before_a_number(desk: Desk) -> None:
+    """The newest come first to be counted, and are returned in ascending order."""
+    desk.settle(*(entry_of("a", f"word {n}", nick="Alice") for n in range(5)))
+    desk.settle(entry_of("a", "word of bob", nick="alice2"))
+    assert search(desk, "word", sender="ALICE") == [f"word {n}" for n in range(5)]
+    query = Query(("a",), ["word"], "alice", 5, 2, NO_LIMIT)
+    found = desk.journal.search(query)
+    assert (texts_of(found.bodies), found.more) == (["word 2", "word 3"], True)
+    found = desk.journal.search(query._replace(before=3))
+    assert (texts_of(found.bodies), found.more) == (["word 0", "word 1"], False)
+
+
+def test_a_stay_is_kept_or_not_but_always_answered(desk: Desk) -> None:
+    """Whoever waits for it hears."""
+    told = threading.Event()
+    desk.journal.keep_stay(Stay("u1", "alice", "digest", ("a",)), lambda refused: told.set())
+    assert told.wait(PATIENCE)
+    desk.journal.drop_stay("u1")
+
+
+def test_a_flush_waits_for_everything_before_it(desk: Desk) -> None:
+    """Afterwards it is handed on."""
+    for number in range(500):
+        desk.journal.append(entry_of("a", str(number)))
+    desk.journal.flush()
+    assert len(desk.outcomes) == 500
+
+
+text_characters = st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("\t\n")
+
+
+@given(text=st.text(text_characters, min_size=1))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_text_is_read_back_byte_by_byte(desk: Desk, text: str) -> None:
+    """Quotes, backslashes, separators, every plane of Unicode."""
+    (outcome,) = desk.settle(entry_of("a", text))
+    assert isinstance(outcome, Kept)
+    assert desk.read("a", before=outcome.seq + 1, limit=1).bodies == [outcome.frame[4:]]
