@@ -205,12 +205,13 @@ await check('a hostile text is escaped', async () => {
   assert.equal(describe({ type: 'broadcast', room: 'dev', user: { nick: 'al' }, text: '/me waves' }), '#dev * al waves');
   assert.equal(escape('grüß 😀'), 'grüß 😀');
 });
-await check('what no server of level 1 does: fake pings, unknown things, split frames, a gap, bye', async () => {
-  const pongs = [];
-  const user = { uid: 'u1', nick: 'x', registered: false, bot: false };
-  const said = (seq) => ({ type: 'broadcast', room: 'dev', seq, user, text: `${seq}`, colour: 'red' });
+// --- against a fake server: `answers(n)` says how its connection number n answers each type of request
+async function fake(answers) {
+  let count = 0;
+  const sockets = new Set();
   const server = net.createServer((socket) => {
     let buffer = Buffer.alloc(0);
+    sockets.add(socket);
     const send = (...frames) => {   // byte by byte, and a keep-alive after each
       for (const frame of frames) {
         const bytes = Buffer.from(`....${JSON.stringify(frame)}....`);
@@ -218,37 +219,131 @@ await check('what no server of level 1 does: fake pings, unknown things, split f
         for (const byte of bytes) socket.write(Buffer.from([byte]));
       }
     };
-    const answers = {
-      hello: (re) => send({ type: 'welcome', re, version: 1, level: 9, user, limits: {}, heartbeat: { interval: 30, timeout: 75 } }),
-      join: (re) => send({ type: 'ok', re, room: 'dev', epoch: 'e', seq: 1 }),
-      pong: () => pongs.push(1),
-      history: (re, { after }) => send({ type: 'ok', re, room: 'dev', epoch: 'e', oldest: 1, head: 5, more: after < 4, events: [said(after + 1)] }),
-      ping: (re) => send({ type: 'ping', ts: '' }, { type: 'dance', room: 'dev', seq: 2 }, said(3), said(3), { type: 'wink' },
-        said(6), said(7), { type: 'ok', re, mood: 'good' }),
-      quit: (re) => send({ type: 'ok', re }, { type: 'bye', code: 'x.y', message: '', reconnect: 'sometimes', after: 5 }),
-    };
+    const answer = answers(++count, send, () => socket.destroy());
     socket.on('error', () => {});
     socket.on('data', (bytes) => {
       buffer = Buffer.concat([buffer, bytes]);
       while (buffer.length >= 4 && buffer.length >= 4 + buffer.readUInt32BE()) {
         const end = 4 + buffer.readUInt32BE(), frame = JSON.parse(buffer.subarray(4, end));
         buffer = buffer.subarray(end);
-        answers[frame.type](frame.id, frame);
+        answer[frame.type](frame.id, frame);
       }
     });
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const chat = await Chat.connect({ port: server.address().port });
+  const close = () => { for (const socket of sockets) socket.destroy(); return new Promise((resolve) => server.close(resolve)); };
+  return { port: server.address().port, close };
+}
+const someone = (uid) => ({ uid, nick: uid, registered: false, bot: false });
+const said = (room, seq, fields) => ({ type: 'broadcast', room, seq, user: someone('u2'), text: `${seq}`, colour: 'red', ...fields });
+const welcome = (re, uid, resume) => ({
+  type: 'welcome', re, version: 1, level: 9, user: someone(uid), limits: {}, heartbeat: { interval: 30, timeout: 75 }, resume,
+});
+const resume = (token, resumed) => ({ token, seconds: 120, resumed, rooms: [], everyone: ['e', 0], mood: 'good' });
+const begin = (room, epoch, after, to, head, complete) => ({ type: 'replay', room, state: 'begin', epoch, after, to, head, complete });
+const end = (room, state = 'end') => ({ type: 'replay', room, state });
+const joined = (re, room, epoch, seq) => ({ type: 'ok', re, room, epoch, seq });
+const until = async (chat, wanted) => {
+  const all = [];
+  for await (const event of chat) { all.push(event); if (wanted(event)) break; }
+  return all;
+};
+const brief = ({ type, room, seq, head, after, resumed }) => [type, room ?? resumed, seq ?? head ?? after].filter((x) => x !== undefined).join(' ');
+
+await check('what no server of level 1 does: fake pings, unknown things, split frames, a gap, bye', async () => {
+  const pongs = [];
+  const server = await fake((n, send) => ({
+    hello: (re) => send(welcome(re, 'u1')),
+    join: (re) => send(joined(re, 'dev', 'e', 1)),
+    pong: () => pongs.push(1),
+    history: (re, { after }) => send({ type: 'ok', re, room: 'dev', epoch: 'e', oldest: 1, head: 5, more: after < 4, events: [said('dev', after + 1)] }),
+    ping: (re) => send({ type: 'ping', ts: '' }, { type: 'dance', room: 'dev', seq: 2 }, said('dev', 3), said('dev', 3), { type: 'wink' },
+      said('dev', 6), said('dev', 7), { type: 'ok', re, mood: 'good' }),
+    quit: (re) => send({ type: 'ok', re }, { type: 'bye', code: 'x.y', message: '', reconnect: 'sometimes', after: 5 }),
+  }));
+  const chat = await Chat.connect({ port: server.port });
   await chat.join('dev');
   await chat.ping();
-  const seen = [];
-  for await (const event of chat) { seen.push(event.seq); if (event.seq === 7) break; }
-  assert.deepEqual(seen, [3, 4, 5, 6, 7]);
+  assert.deepEqual((await until(chat, (e) => e.seq === 7)).map((e) => e.seq), [3, 4, 5, 6, 7]);
   await chat.quit();
   await rest(chat);
   assert.equal(pongs.length, 1);
   assert.deepEqual([chat.bye.reconnect, chat.pause()], ['later', 5000]);
-  await new Promise((resolve) => server.close(resolve));
+  chat.close();
+  await server.close();
+});
+await check('replays: whole, cut short, with a gap, of another epoch, of whispers; requests are made again', async () => {
+  const hellos = [], again = [];
+  const dm = (seq) => ({ ...said('dm:u1:u2', seq), type: 'whisper', to: someone('u1') });
+  const server = await fake((n, send, destroy) => ({
+    hello: (re, frame) => {
+      hellos.push(frame.resume);
+      if (n === 1) return send(welcome(re, 'u1', resume('t1', false)));
+      if (n === 2) return destroy();   // breaks again before the welcome
+      send(begin('DEV', 'e', 3, 5, 8, false), said('DEV', 4), { type: 'dance' }, { type: 'join', room: 'ops', user: someone('u7') }, said('DEV', 5), end('DEV', 'paused'),
+        begin('ops', 'e', 20, 21, 21, false), said('ops', 21), end('ops'),
+        begin('old', 'y', 2, 2, 2, false), end('old'), said('DEV', 9),
+        begin('dm:u1:u2', 'e', 0, 3, 3, true), dm(1), dm(2), dm(3), end('dm:u1:u2'),
+        begin('*', 'e', 0, 0, 0, true), end('*'), dm(3), said('old', 3), welcome(re, 'u1', resume('t1', true)));
+    },
+    join: (re, { room }) => send(joined(re, room === 'dev' ? 'DEV' : room, room === 'old' ? 'x' : 'e', { dev: 3, ops: 10, old: 7 }[room])),
+    ping: (re) => send(dm(1), dm(2), { type: 'ok', re }),
+    broadcast: (re, { cid }) => { again.push([n, re, cid]); if (again.length === 2) destroy(); if (n === 3) send({ type: 'ok', re, room: 'dev', seq: 10 }); },
+    history: (re, { room, after }) => { assert.deepEqual([n, room, after], [3, 'dev', 5]);
+      send({ type: 'ok', re, room: 'DEV', epoch: 'e', oldest: 1, head: 9, more: false, events: [6, 7, 8, 9].map((seq) => said('DEV', seq)) }); },
+  }));
+  const chat = await Chat.connect({ port: server.port, nick: 'u1', resume: true, pace: 1 });
+  for (const name of ['dev', 'ops', 'old']) await chat.join(name);
+  await chat.ping();
+  assert.deepEqual(types(chat.take()), ['whisper', 'whisper']);
+  const both = [chat.say('dev', 'one', 'c1'), chat.say('dev', 'two', 'c2')];
+  await Promise.all(both);
+  const seen = await until(chat, (e) => e.room === 'DEV' && e.seq === 9);
+  assert.deepEqual(seen.map(brief), ['away', 'away', 'broadcast DEV 4', 'join ops', 'broadcast DEV 5', 'gap ops 10', 'broadcast ops 21', 'reset old 2',
+    'whisper dm:u1:u2 3', 'broadcast old 3', 'back true', ...[6, 7, 8, 9].map((seq) => `broadcast DEV ${seq}`)]);
+  assert.deepEqual(hellos[0], true);
+  assert.deepEqual(hellos[1], { token: 't1', rooms: { dev: ['e', 3], ops: ['e', 10], old: ['x', 7], '*': ['e', 0] } });
+  assert.deepEqual(hellos[2], hellos[1]);
+  assert.deepEqual(again.map(([n, , cid]) => [n, cid]), [[1, 'c1'], [1, 'c2'], [3, 'c1'], [3, 'c2']]);
+  assert.deepEqual(again.slice(2).map(([, re]) => re), again.slice(0, 2).map(([, re]) => re));
+  chat.close();
+  await server.close();
+});
+await check('a stay that is over: what was kept is found, what was not is said again, a whisper is in doubt', async () => {
+  const hellos = [], again = [];
+  const server = await fake((n, send, destroy) => ({
+    hello: (re, frame) => {
+      hellos.push([frame.nick, frame.resume]);
+      if (n === 1) return send(welcome(re, 'u1', resume('t1', false)));
+      if (frame.nick) return send({ type: 'error', re, code: 'nick.taken', message: '', fatal: false });
+      send(begin('dev', 'e', 3, 4, 4, true), said('dev', 4, { user: someone('u1'), cid: 'kept' }), end('dev'), welcome(re, 'u9', resume('t2', false)));
+    },
+    join: (re) => send(joined(re, 'dev', 'e', 3)),
+    broadcast: (re, { cid, text }) => { if (n === 2) { again.push([cid, text]); send({ type: 'ok', re, room: 'dev', seq: 5 }); } },
+    whisper: () => destroy(),
+  }));
+  const chat = await Chat.connect({ port: server.port, nick: 'u1', resume: true, pace: 1 });
+  await chat.join('dev');
+  const [kept, lost, doubt] = [chat.say('dev', 'one', 'kept'), chat.say('dev', 'two', 'lost'), chat.whisper('u2', 'psst')];
+  await refused(doubt, 'connection.lost');
+  assert.deepEqual([(await kept).seq, (await kept).duplicate], [4, true]);
+  assert.equal((await lost).seq, 5);
+  assert.deepEqual(again.map(([, text]) => text), ['two']);
+  assert.notEqual(again[0][0], 'lost');
+  assert.deepEqual(hellos.slice(1).map(([nick, { token }]) => [nick, token]), [['u1', 't1'], [undefined, 't1']]);
+  assert.deepEqual([chat.user.uid, chat.token], ['u9', 't2']);
+  chat.close();
+  await server.close();
+});
+await check('whoever was replaced stays away', async () => {
+  const server = await fake((n, send) => ({
+    hello: (re) => send(welcome(re, 'u1', resume('t1', false)), { type: 'bye', code: 'session.replaced', message: '', reconnect: 'never' }),
+  }));
+  const chat = await Chat.connect({ port: server.port, resume: true, pace: 1 });
+  assert.deepEqual(types(await rest(chat)), ['bye']);
+  assert.equal(chat.pause(), null);
+  chat.close();
+  await server.close();
 });
 
 console.log(`${passed} passed, ${failed} failed`);

@@ -50,6 +50,7 @@ export class Chat {
   #buffer = Buffer.alloc(0);
   #lastId = 0;
   #away = false;             // between a loss and the next welcome: requests wait
+  #here = false;             // whether this connection is welcome
   #attempt = 0;              // tries since the last welcome
   #pending = new Map();      // id -> {type, fields, ours, resolve, reject, uid, kept}; in the order of asking
   #filling = new Map();      // conversation -> events that wait until its gap is filled
@@ -68,7 +69,7 @@ export class Chat {
     chat.#pace = pace;
     try {
       await chat.#hello({ nick, resume: resume ? chat.#wish() : undefined });
-      chat.#returns = !!chat.token;
+      chat.#returns = !!resume;
     } catch (error) { chat.#drop(); throw error; }
     return chat;
   }
@@ -128,6 +129,7 @@ export class Chat {
     const socket = this.#socket = net.connect(this.#address);
     const current = (act) => (value) => { if (socket === this.#socket) act(value); };
     this.#buffer = Buffer.alloc(0);
+    this.#here = false;
     this.#limits = DEFAULT_LIMITS;
     socket.on('data', current((bytes) => { this.#alive(); this.#receive(bytes); }));
     socket.on('error', current((error) => this.#lost(error.message)));
@@ -185,6 +187,7 @@ export class Chat {
 
   async #fill(room, ...waiting) {
     this.#filling.set(key(room), waiting);
+    if (!this.#here) return;                                             // once we are welcome
     const cursor = this.cursors.get(key(room)), socket = this.#socket;
     try {
       for (let page = { more: true }; page.more;) {
@@ -213,7 +216,6 @@ export class Chat {
   /** What hello says in `resume`. */
   #wish() {
     const rooms = {};
-    for (const { type, fields } of this.#pending.values()) if (type === 'join') rooms[key(fields.room)] = ['', 0];
     for (const [room, { epoch, seq }] of this.cursors) if (epoch && Object.keys(rooms).length < 100) rooms[room] = [epoch, seq];
     const token = this.token ?? undefined;
     return Object.keys(rooms).length ? { token, rooms } : token ? { token } : true;
@@ -221,15 +223,15 @@ export class Chat {
 
   #replay({ room, state, epoch, after, head }) {
     if (state !== 'begin') {
-      if ((this.cursors.get(key(room))?.seq ?? 0) < this.#heads.get(key(room))) this.#filling.set(key(room), []);   // once we are welcome
+      if ((this.cursors.get(key(room))?.seq ?? 0) < this.#heads.get(key(room))) this.#fill(room);
       return;
     }
     const cursor = this.cursors.get(key(room));
     this.#heads.set(key(room), head);
     if (!cursor) return this.cursors.set(key(room), { seq: after, epoch });
-    if (epoch !== (cursor.epoch ??= epoch)) {
-      Object.assign(cursor, { seq: head, epoch });
-      this.#deliver({ type: 'reset', room, head });
+    if (epoch !== (cursor.epoch ??= epoch) || cursor.seq > head) {
+      if (cursor.seq) this.#deliver({ type: 'reset', room, head });
+      Object.assign(cursor, { seq: after, epoch });
     } else if (cursor.seq < after) {
       this.#deliver({ type: 'gap', room, after: cursor.seq, before: after + 1 });
       cursor.seq = after;
@@ -237,6 +239,7 @@ export class Chat {
   }
 
   #welcomed(frame) {
+    const former = this.user?.uid;
     [this.welcome, this.user, this.#limits] = [frame, frame.user, { ...DEFAULT_LIMITS, ...frame.limits }];
     this.#attempt = 0;
     if (frame.resume) {
@@ -244,10 +247,12 @@ export class Chat {
       this.token = token;
       if (!this.cursors.has('*')) this.cursors.set('*', { seq, epoch });
     }
-    for (const room of this.#filling.keys()) this.#fill(room);
-    if (!this.#away) return;
+    const returned = this.#away;
     this.#away = false;
-    this.#deliver({ type: 'back', resumed: frame.resume.resumed });
+    this.#here = true;
+    for (const [room, waiting] of this.#filling) this.#fill(room, ...waiting);
+    if (!returned) return;
+    this.#deliver({ type: 'back', resumed: frame.resume?.resumed ?? frame.user.uid === former });
     this.#settle().catch(() => { /* lost again: the next welcome settles it */ });
   }
 
@@ -323,6 +328,9 @@ export class Chat {
     this.#pending.clear();
     this.#deliver(this.bye);
   }
+
+  /** Ends it here, without a word to the server. */
+  close() { if (!this.bye) this.#end({ type: 'bye', code: 'client.closed', message: 'Closed here.', reconnect: 'never' }); }
 
   /** When to connect again: milliseconds to wait, or null for never. */
   pause(attempt = 0) { return pauseAfter(this.bye, attempt); }
