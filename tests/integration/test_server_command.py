@@ -26,16 +26,18 @@ def test_it_says_in_one_line_where_it_listens() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_drains(number: signal.Signals) -> None:
-    """Clients get what is theirs and a bye with advice; exit 0, no word on stderr."""
-    with ServerProgram() as server, Peer.welcomed(server.address) as peer:
+    """Clients get what is theirs and a bye with advice; exit 0, no word of an error."""
+    with ServerProgram("--data", ":memory:") as server, Peer.welcomed(server.address) as peer:
         peer.ask("join", room="dev")
         peer.send("broadcast", room="dev", text="last words")
         peer.ask("ping")
         code, errors = server.stop(number)
         frames = peer.rest()
-    assert (code, errors) == (0, "")
+    assert (code, errors.count("\n")) == (0, 1)
+    assert errors.startswith("nothing is kept on disk")
     assert kinds(frames) == ["bye"]
     assert (frames[0]["code"], frames[0]["reconnect"]) == ("server.shutdown", "later")
+    assert frames[0]["after"] > 0
 
 
 def test_it_stops_although_a_client_never_reads() -> None:
@@ -103,12 +105,24 @@ def test_settings_come_from_the_file_and_flags_stand_above(tmp_path: Path) -> No
         assert peer.ask("hello")["motd"] == "Be kind."
 
 
-def test_a_data_folder_is_answered_with_the_truth(tmp_path: Path) -> None:
-    """History stays in memory in this version, and the server says so."""
-    with ServerProgram("--data", str(tmp_path)) as server:
+def test_it_says_where_everything_is_kept(tmp_path: Path) -> None:
+    """The folder given, made if need be; a clean end leaves one file of data and the lock."""
+    folder = tmp_path / "deep" / "data"
+    with ServerProgram("--data", str(folder)) as server:
+        with Peer.welcomed(server.address) as peer:
+            peer.ask("join", room="dev")
+            peer.ask("broadcast", room="dev", text="kept")
+        code, errors = server.stop()
+    assert (code, errors) == (0, f"everything is kept in {folder}\n")
+    assert sorted(path.name for path in folder.iterdir()) == ["chat.db", "lock"]
+
+
+def test_without_a_folder_it_is_that_of_the_user(own_data_home: Path) -> None:
+    """Where the platform has such things; the line says so."""
+    with ServerProgram() as server:
         _, errors = server.stop()
-    assert "history stays in memory" in errors
-    assert list(tmp_path.iterdir()) == []
+    assert errors == f"everything is kept in {own_data_home / 'typed-chat'}\n"
+    assert (own_data_home / "typed-chat" / "chat.db").exists()
 
 
 def test_out_of_descriptors_it_refuses_and_recovers() -> None:

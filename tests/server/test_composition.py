@@ -79,6 +79,15 @@ def test_sent_ok(re: str, fields: list[str] | None, room: str, ts: str, seq: int
     assert composition.sent_ok(re, fields, room, ts, seq) == dump(model)
 
 
+@given(strategies.ids, ignored, rooms, strategies.dates, strategies.dates, numbers)
+def test_sent_ok_of_a_repetition(
+    re: str, fields: list[str] | None, room: str, now: str, first: str, seq: int
+) -> None:
+    """It has the date of the first one and says that it is one."""
+    model = replies.SentOk(re=re, ignored=fields, room=room, seq=seq, ts=first, duplicate=True)
+    assert composition.sent_ok(re, fields, room, now, seq, first) == dump(model)
+
+
 @given(
     strategies.ids,
     ignored,
@@ -86,7 +95,7 @@ def test_sent_ok(re: str, fields: list[str] | None, room: str, ts: str, seq: int
     strategies.sequences,
     any_text,
     st.lists(people, max_size=3),
-    st.none() | st.integers(1, 10**6),
+    st.tuples(st.none() | st.integers(1, 10**6), st.none() | st.floats(0.001, 10_000)),
 )
 def test_join_ok(
     re: str,
@@ -95,9 +104,10 @@ def test_join_ok(
     seq: int,
     topic: str,
     members: list[Person],
-    kept: int | None,
+    policy: tuple[int | None, float | None],
 ) -> None:
     """replies.JoinOk, with no members, some, and any policy."""
+    kept, days = policy
     model = replies.JoinOk(
         re=re,
         ignored=fields,
@@ -107,7 +117,7 @@ def test_join_ok(
         topic=topic,
         members=[person.user for person in members],
         count=len(members),
-        history=replies.HistoryPolicy(oldest=1, kept=kept),
+        history=replies.HistoryPolicy(oldest=1, kept=kept, days=days),
     )
     body = composition.join_ok(
         re=re,
@@ -120,6 +130,7 @@ def test_join_ok(
         count=len(members),
         oldest=1,
         kept=kept,
+        days=days,
     )
     assert body == dump(model)
 
@@ -174,6 +185,17 @@ def test_history_ok(
         epoch="e0123abc",
     )
     assert body == dump(model)
+
+
+@given(strategies.ids, ignored, st.lists(messages, max_size=3), st.booleans())
+def test_search_ok(
+    re: str, fields: list[str] | None, page: list[events.Broadcast], more: bool
+) -> None:
+    """replies.SearchOk, whose hits are the bytes they went out with."""
+    bodies = [dump(event) for event in page]
+    hits = [from_json(body) for body in bodies]
+    model = replies.SearchOk(re=re, ignored=fields, hits=hits, more=more)
+    assert composition.search_ok(re=re, ignored=fields, hits=bodies, more=more) == dump(model)
 
 
 @given(people)

@@ -36,6 +36,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "broadcast": {"room": "general", "text": "hi"},
     "whisper": {"to": "bob", "text": "hi"},
     "history": {"room": "general"},
+    "search": {"text": "hi"},
 }
 """A request of each type that alice, in `general` with bob, may make; hello is for a stranger."""
 
@@ -418,8 +419,8 @@ def test_refused_requests_are_no_bad_frames(alice: Actor) -> None:
 def test_case_3_a_frame_over_the_limit_is_told_with_the_limit(book: Playbook) -> None:
     """Fatal, with size and limit, then bye."""
     stranger = book.stranger()
-    stranger.sends((5000).to_bytes(4, "big"))
-    stranger.hears("error", code="frame.too_large", fatal=True, size=5000, limit=4096, re=None)
+    stranger.sends((20_000).to_bytes(4, "big"))
+    stranger.hears("error", code="frame.too_large", fatal=True, size=20_000, limit=16_384, re=None)
     stranger.hears("bye", code="frame.too_large")
     assert book.telemetry.counts() == {"closed.frame.too_large": 1}
 

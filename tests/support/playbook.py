@@ -23,9 +23,10 @@ from chat_schema.replies import Heartbeat, Limits
 from chat_server.dispatch import Session
 from chat_server.domain.rooms import Rooms
 from chat_server.hub import Hub
+from chat_server.journal.base import Journal
 from chat_server.journal.memory import MemoryJournal
 from chat_server.net.connection import Connection
-from chat_server.services import Services
+from chat_server.services import Resume, Services
 from chat_server.telemetry import Telemetry
 from chat_server.workers import Job, Outcome, Workers
 from tests.support.clock import ManualTime
@@ -34,6 +35,9 @@ from tests.support.sockets import FakeSocket
 from tests.support.terms import USUAL_TERMS
 
 Frame = dict[str, Any]
+
+USUAL_RESUME = Resume(seconds=120, events=500, bytes=256 * 1024)
+"""The server's own defaults."""
 
 TICKS = 50
 """Ticks after which a conversation that still goes on is taken to go on for ever."""
@@ -67,10 +71,11 @@ class Playbook:
         self,
         *,
         loops: int = 1,
-        journal: MemoryJournal | None = None,
+        journal: Journal | None = None,
         rooms: int = 1000,
         waiting_jobs: int = 8,
         motd: str | None = None,
+        resume: Resume = USUAL_RESUME,
     ) -> None:
         self.time = ManualTime()
         self.journal = journal or MemoryJournal(kept=1000, budget=2**24)
@@ -85,6 +90,7 @@ class Playbook:
             journal=self.journal,
             workers=self.workers,
             telemetry=self.telemetry,
+            resume=resume,
             server="a-server",
             limits=Limits(),
             heartbeat=Heartbeat(interval=30, timeout=75),

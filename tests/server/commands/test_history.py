@@ -72,8 +72,8 @@ def test_a_page_has_at_most_so_many_events(alice: Actor) -> None:
 def test_a_page_of_the_longest_messages_fits_into_a_frame(alice: Actor) -> None:
     """It is cut by size, and nothing is lost between pages."""
     count = 60
-    for _ in range(count):
-        alice.says("broadcast", room="general", text='"😀' * 2000, cid="\0" * 64)
+    for number in range(count):
+        alice.says("broadcast", room="general", text='"😀' * 2000, cid=f"{number:02}" + "\0" * 62)
     seen: list[int] = []
     more = True
     while more:

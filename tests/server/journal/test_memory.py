@@ -13,13 +13,16 @@ from chat_server.journal.memory import MemoryJournal
 def journal_of(kept: int = 1000, budget: int = 2**30) -> MemoryJournal:
     """An open journal with these bounds."""
     journal = MemoryJournal(kept, budget)
-    journal.open(lambda entry, seq, frame: None)
+    journal.open(lambda outcomes: None)
     return journal
 
 
 def append(journal: MemoryJournal, room: str, size: int = 10) -> None:
     """Append an entry of about `size` bytes."""
-    journal.append(Entry(room, "x" * size, "", None, None))
+    entry = Entry(
+        room, "x" * size, "", ts="", author="u1", cid=None, origin=None, re=None, answer=None
+    )
+    journal.append(entry)
 
 
 def whole(journal: MemoryJournal, room: str) -> Page:

@@ -126,7 +126,7 @@ def test_case_3_a_frame_over_the_limit_is_a_fault_before_its_body(stranger: Line
     size = limits.FRAME_BEFORE_WELCOME + 1
     stranger.arrive(frames("one") + size.to_bytes(4, "big") + frames("two"))
     assert stranger.heard == ["one"]
-    assert stranger.handler.faults == [(Fault.TOO_LARGE, 4097, 4096)]
+    assert stranger.handler.faults == [(Fault.TOO_LARGE, size, size - 1)]
     assert stranger.sock.sent == b"too large"
 
 
