@@ -18,8 +18,8 @@ from chat_server.journal.catalogue import Catalogue, Shelf
 STEP = 500
 """Rows a step handles: about five milliseconds of indexing."""
 
-INDEX_BEHIND = 5000
-"""Events not yet indexed from which on messages wait for it."""
+INDEX_BEHIND = 100_000
+"""Events not yet indexed from which on messages wait for it: a search would wait a second."""
 
 CHECKPOINT_IDLE = 1000
 """Rows stored that are worth a checkpoint when nothing waits: at most some 10 MB of WAL."""
@@ -116,8 +116,8 @@ class Chores:
             return
         with self._transaction():
             self._connection.execute(
-                """insert into words (rowid, room, sender, text)
-                    select id, room, sender, text from searchable where id > ? and id <= ?""",
+                """insert into words (rowid, room, text)
+                    select id, room, text from searchable where id > ? and id <= ?""",
                 (indexed, last),
             )
             self._connection.execute("update facts set value = ? where name = 'indexed'", (last,))
@@ -173,14 +173,19 @@ class Chores:
     def _delete(self, shelf: Shelf, bound: int) -> None:
         """Delete a room's events up to a number, from the search index first."""
         self._connection.execute(
-            """insert into words (words, rowid, room, sender, text)
-                select 'delete', id, room, sender, text from searchable where id in (
+            """insert into words (words, rowid, room, text)
+                select 'delete', id, room, text from searchable where id in (
                     select id from events where room = ? and seq <= ?
                         and id <= (select value from facts where name = 'indexed'))""",
             (shelf.id, bound),
         )
         self._connection.execute(
             "delete from events where room = ? and seq <= ?", (shelf.id, bound)
+        )
+        # the ids of the newest ones, were they deleted, are given again, and not indexed then
+        self._connection.execute(
+            """update facts set value = min(value, (select coalesce(max(id), 0) from events))
+                where name = 'indexed'"""
         )
 
     def forget(self, key: str) -> None:

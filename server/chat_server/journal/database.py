@@ -27,11 +27,9 @@ FIRST = (
     """create table rooms (
         id integer primary key, key text not null unique, name text not null, topic text not null,
         epoch text not null, pruned integer not null default 0)""",
-    # appended to by rowid, with one narrow index: the fewer pages a commit touches, the faster it
-    # is. Rowids are never reused, because the search index knows how far it is by them.
+    # appended to by rowid, with one narrow index: the fewer pages a commit touches, the faster it is
     """create table events (
-        id integer primary key autoincrement, room integer not null, seq integer not null,
-        body text not null)""",
+        id integer primary key, room integer not null, seq integer not null, body text not null)""",
     "create unique index events_by_number on events (room, seq)",
     # apart from the events, so that what is only needed for a week can go after it
     """create table cids (
@@ -49,11 +47,11 @@ FIRST = (
         uid text primary key, nick text not null, digest text not null, rooms text not null)
         without rowid""",
     """create view searchable as
-        select id, 'r' || room as room, json_extract(body, '$.user.nick') as sender,
+        select id, 'r' || room as room,
             coalesce(json_extract(body, '$.text'), json_extract(body, '$.topic')) as text
         from events""",
     """create virtual table words using fts5 (
-        room, sender, text, content='searchable', content_rowid='id', columnsize=0,
+        room, text, content='searchable', content_rowid='id', columnsize=0, detail=column,
         tokenize='unicode61 remove_diacritics 2')""",
     "insert into facts values ('indexed', 0)",
 )
