@@ -18,6 +18,8 @@ from chat_schema.errors import ERRORS
 from chat_schema.framing import FrameDecoder, encode_frame
 from chat_server.commands.registry import ROWS
 from chat_server.config import Settings
+from chat_server.journal.base import CID_DAYS
+from chat_server.journal.memory import CIDS
 from tests.support.document import ROOT, Document, blocks, tables
 
 PROTOCOL = Document("PROTOCOL.md")
@@ -138,6 +140,23 @@ def test_the_limits_are_those_the_server_announces() -> None:
     for name, value, _ in settings:
         section, _, key = name.partition(".")
         assert (None if value == "none" else float(value)) == defaults[section][key], name
+
+
+def test_the_numbers_in_the_prose_are_those_of_the_code() -> None:
+    """What no table holds is compared where it stands."""
+    text = " ".join(PROTOCOL.text.split()).replace("\u2013", "-")
+    for said in (
+        f"at most {limits.FRAME_BEFORE_WELCOME:,} bytes until you are welcomed",
+        f"nested at most {limits.NESTING} levels",
+        f"An epoch has at most {limits.EPOCH_CHARACTERS} characters",
+        f"your secret, 1-{limits.TOKEN_CHARACTERS} of",
+        f"`dm:`; at most {limits.RESUMED} |",
+        f"the words, 1-{limits.SEARCH_CHARACTERS} characters",
+        f"at most so many, 1-{limits.SEARCH_PAGE};",
+        f"for {CID_DAYS} days the same `cid`",
+        f"remembers the last {CIDS:,} at most",
+    ):
+        assert said in text
 
 
 def test_the_state_table_is_the_registry() -> None:
