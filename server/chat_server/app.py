@@ -16,8 +16,6 @@ from pathlib import Path
 from socket import SHUT_WR, socket
 from typing import Any, Self
 
-from platformdirs import user_data_path
-
 from chat_schema import replies
 from chat_schema.errors import Refused
 from chat_server import config
@@ -38,9 +36,6 @@ from chat_server.telemetry import Telemetry
 from chat_server.workers import Workers
 
 log = logging.getLogger("chat_server")
-
-MEMORY = ":memory:"
-"""Stands for a data folder where nothing is to be kept."""
 
 DRAIN = 4.0
 """Seconds that clients have to take their `bye` at a shutdown; the promise is five in all."""
@@ -72,7 +67,7 @@ class ChatServer:
         clock: Clock | None = None,
         **server: Any,
     ) -> None:
-        self.settings = settings or config.load(None, {"data": MEMORY, **server})
+        self.settings = settings or config.load(None, {"data": config.MEMORY, **server})
         self.telemetry = Telemetry()
         self._clock = clock or Clock()
         self._addresses = Addresses(None if unlimited else _address_limits(self.settings))
@@ -221,10 +216,8 @@ class ChatServer:
 
 
 def _folder(settings: config.Settings) -> Folder | None:
-    data = settings.server.data
-    if data == MEMORY:
-        return None
-    return Folder(Path(data) if data else user_data_path("typed-chat"))
+    path = settings.server.folder
+    return Folder(path) if path is not None else None
 
 
 def _journal(settings: config.Settings, folder: Folder | None, clock: Clock) -> Journal:

@@ -1,7 +1,8 @@
 """The command `chat-server`: reads options, starts a server, waits for a signal.
 
-Exit codes: 0 stopped as asked · 2 usage · 65 the database cannot be used · 69 the address cannot
-be had · 70 a thread died · 73 the data folder cannot be used · 78 a setting is wrong.
+Exit codes: 0 done · 2 usage · 65 the database cannot be used · 66 what was named is not there ·
+69 the address cannot be had · 70 a thread died · 73 the data folder cannot be used · 78 a setting
+is wrong.
 """
 
 from __future__ import annotations
@@ -20,9 +21,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from chat_server.app import ChatServer
+    from chat_server.config import Settings
 
 EX_DATAERR = 65
+EX_NOINPUT = 66
 EX_UNAVAILABLE = 69
 EX_SOFTWARE = 70
 EX_CANTCREAT = 73
@@ -38,45 +43,119 @@ def main() -> None:
     """A chat server whose messages are typed."""
 
 
+def _of_a_folder(command: Any) -> Any:
+    """Add the options that say where everything is kept."""
+    folder = click.option(
+        "--data",
+        metavar="DIR|:memory:",
+        help="The folder of the database.  [default: the user's data folder]",
+    )
+    file = click.option(
+        "--config", "config_file", type=click.Path(path_type=Path), help="A TOML file."
+    )
+    return folder(file(command))
+
+
 @main.command(context_settings={"show_default": True})
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free one.  [default: 5555]")
-@click.option(
-    "--data",
-    metavar="PATH|:memory:",
-    help="The folder of the database.  [default: the user's data folder]",
-)
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="A TOML file.")
+@_of_a_folder
 @click.option("--io-threads", type=click.IntRange(1, 64), help="Loop threads.  [default: 1]")
 @click.option("--no-limits", is_flag=True, help="Lift rate and per-address limits.")
 def run(config_file: Path | None, no_limits: bool, **options: Any) -> None:
     """Serve until stopped by Ctrl-C or SIGTERM; a second one ends it at once."""
-    from chat_server import config
-
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    given = {name: value for name, value in options.items() if value is not None}
-    try:
-        settings = config.load(config_file, given)
-    except config.ConfigError as error:
-        _fail(str(error), EX_CONFIG)
+    settings = _settings(config_file, **options)
     stop = threading.Event()
     _obey_signals(stop)
     server = _open(settings, no_limits)
     sys.exit(_serve(server, stop))
 
 
-def _open(settings: Any, no_limits: bool) -> ChatServer:
-    from chat_server.app import ChatServer
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@_of_a_folder
+def backup(file: Path, **options: Any) -> None:
+    """Copy everything that is kept to FILE, while the server runs or not."""
+    from chat_server.journal import archive
+
+    with _refusals():
+        archive.backup(_database(**options), file)
+    _say(f"a copy of everything is in {file} ({file.stat().st_size:,} bytes)")
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@_of_a_folder
+def restore(file: Path, **options: Any) -> None:
+    """Put what FILE holds in the place of what is kept; the server must not run."""
+    from chat_server.journal import archive
+    from chat_server.journal.folder import Folder
+
+    with _refusals():
+        folder = Folder(_database(**options).parent)
+        former = archive.restore(folder, file)
+        folder.close()
+    _say(f"restored from {file}" + (f"; what was there is in {former}" if former else ""))
+
+
+@main.command()
+@click.option("--room", required=True, help="The room.")
+@click.option("--jsonl", "form", flag_value="jsonl", default=True, help="One event a line.")
+@_of_a_folder
+def export(room: str, form: str, **options: Any) -> None:
+    """Write everything said in a room to standard output, oldest first."""
+    from chat_server.journal import archive
+
+    with _refusals():
+        for line in archive.export(_database(**options), room.removeprefix("#")):
+            click.echo(line)
+
+
+def _settings(config_file: Path | None, **options: Any) -> Settings:
+    """The settings, or one line that says what is wrong with them."""
+    from chat_server import config
+
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return config.load(config_file, given)
+    except config.ConfigError as error:
+        _fail(str(error), EX_CONFIG)
+
+
+def _database(config_file: Path | None, **options: Any) -> Path:
+    from chat_server.journal.folder import DATABASE
+
+    folder = _settings(config_file, **options).server.folder
+    if folder is None:
+        _fail("nothing is kept with --data :memory:", EX_CONFIG)
+    return folder / DATABASE
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """Tell in one line why something about the data cannot be done."""
+    from chat_server.journal.archive import ArchiveRefused
     from chat_server.journal.database import DatabaseRefused
     from chat_server.journal.folder import FolderRefused
 
-    _raise_descriptor_limit()
     try:
-        return ChatServer(settings, unlimited=no_limits)
+        yield
+    except ArchiveRefused as error:
+        _fail(str(error), EX_NOINPUT)
     except FolderRefused as error:
         _fail(str(error), EX_CANTCREAT)
     except DatabaseRefused as error:
         _fail(str(error), EX_DATAERR)
+
+
+def _open(settings: Settings, no_limits: bool) -> ChatServer:
+    from chat_server.app import ChatServer
+
+    _raise_descriptor_limit()
+    try:
+        with _refusals():
+            return ChatServer(settings, unlimited=no_limits)
     except OSError as error:
         where = f"{settings.server.host}:{settings.server.port}"
         _fail(f"cannot listen on {where}: {error.strerror or error}", EX_UNAVAILABLE)

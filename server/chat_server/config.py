@@ -11,11 +11,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from chat_schema import DEFAULT_PORT
 from chat_schema.names import RoomName, same_name
 from chat_server.journal.base import Retention
+
+MEMORY = ":memory:"
+"""Stands for a data folder where nothing is to be kept."""
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Bytes = Annotated[int, Field(ge=1024)]
@@ -47,6 +51,13 @@ class Server(Section):
     """The folder of the database, `:memory:` for none; left out, the user's data folder."""
     durability: Literal["disk", "process"] = "disk"
     """What an acknowledged message survives: a power cut, or only the end of the process."""
+
+    @property
+    def folder(self) -> Path | None:
+        """The data folder, None where nothing is kept."""
+        if self.data == MEMORY:
+            return None
+        return Path(self.data) if self.data else user_data_path("typed-chat")
 
 
 class RoomHistory(Section):

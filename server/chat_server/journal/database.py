@@ -27,7 +27,7 @@ FIRST = (
     """create table rooms (
         id integer primary key, key text not null unique, name text not null, topic text not null,
         epoch text not null, pruned integer not null default 0)""",
-    # appended to by rowid, with one narrow index: the fewer pages a commit touches, the faster it is
+    # appended to by rowid, with one narrow index: the fewer pages a commit touches, the faster
     """create table events (
         id integer primary key, room integer not null, seq integer not null, body text not null)""",
     "create unique index events_by_number on events (room, seq)",
