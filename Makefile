@@ -1,5 +1,5 @@
 # Every target runs in .venv, which ./dev makes on first use.
-.PHONY: help run demo test check bench format
+.PHONY: help run demo test check bench chaos format
 
 help:  ## Show this
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -24,6 +24,9 @@ check:  ## Run the linter, the format check and the type checker
 
 bench:  ## Measure the server beside its peers (two minutes)
 	@./dev python -m tests.bench
+
+chaos:  ## Kill the server, cut connections and power, and judge the logs (a quarter of an hour)
+	@./dev python -m tests.chaos all --cycles 500 --cuts 10000
 
 format:  ## Put the code into its format
 	@./dev ruff format .

@@ -4,7 +4,8 @@ Rules:
 - Acknowledged means stored: at that number, with that text, under that cid.
 - Seen means stored: every event that reached anybody is in the store, byte for byte.
 - Numbers are dense: a room has every number from its oldest to its newest, each once.
-- Views are gapless: a receiver's numbers ascend by one, also across a cut and a resume.
+- Views are gapless: a receiver's numbers ascend by one, also across a cut and a resume, and where
+  the run was complete they reach the newest.
 - Exactly once: a message, known by its cid, is in the store at most once.
 - Order: what a sender said first has the lower number, unless the server had refused it.
 """
@@ -53,7 +54,7 @@ def check(logs: Logs, store: Store) -> list[Violation]:
         *_cid_rows(store, indexed),
         *_promises(logs, store, indexed, found),
         *_order(logs, found),
-        *_views(logs),
+        *_views(logs, store),
         *_sightings(logs, store, indexed),
     ]
 
@@ -160,12 +161,14 @@ def _order(logs: Logs, found: _Found) -> Iterator[Violation]:
 # Receivers
 
 
-def _views(logs: Logs) -> Iterator[Violation]:
+def _views(logs: Logs, store: Store) -> Iterator[Violation]:
     for receiver, runs in logs.receivers.items():
         cursors: dict[str, tuple[str, int]] = {}
         for run in runs:
             for step in run:
                 yield from _step(receiver, cursors, step)
+        if logs.complete:
+            yield from _end(receiver, cursors, store)
 
 
 def _step(
@@ -181,6 +184,15 @@ def _step(
     if seq != cursor + 1:
         yield Violation(*_misstep(receiver, room, cursor, seq))
     cursors[room] = (epoch, max(seq, cursor))
+
+
+def _end(receiver: str, cursors: dict[str, tuple[str, int]], store: Store) -> Iterator[Violation]:
+    for room, (_, cursor) in cursors.items():
+        events = store.rooms[room].events if room in store.rooms else []
+        newest = max((seq for seq, _ in events), default=0)
+        if cursor < newest:
+            words = f"{receiver} saw {room} up to {cursor}, and nothing of it up to {newest}"
+            yield Violation("gap", words)
 
 
 def _misstep(receiver: str, room: str, cursor: int, seq: int) -> tuple[str, str]:

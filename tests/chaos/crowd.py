@@ -27,6 +27,7 @@ class Crowd:
 
     def __init__(self, address: Address, writers: int, readers: int, random: Random) -> None:
         self._quiet = threading.Event()
+        self._complete = False
         bodies: Bodies = {}
         names = [f"w{number}" for number in range(writers)]
         names += [f"r{number}" for number in range(readers)]
@@ -76,6 +77,7 @@ class Crowd:
         for member in self.members:
             member.finish.set()
         self.wait_for(lambda: all(m.over.is_set() for m in self.members), "not all saw everything")
+        self._complete = True
 
     def wait_for(self, done: Callable[[], bool], otherwise: str) -> None:
         """Return when `done`; raise CrowdStuck."""
@@ -90,6 +92,7 @@ class Crowd:
         return Logs(
             {member.name: member.messages for member in self.members},
             {member.name: member.view.runs for member in self.members},
+            complete=self._complete,
         )
 
     def surprises(self) -> list[str]:

@@ -70,7 +70,11 @@ class Store:
 
 @dataclass(slots=True)
 class Logs:
-    """One run: senders' messages in the order of sending, and receivers' runs in order."""
+    """One run: senders' messages in the order of sending, and receivers' runs in order.
+
+    `complete`: at the end everybody had the time to see everything.
+    """
 
     senders: Mapping[str, Sequence[Message]]
     receivers: Mapping[str, Sequence[Run]]
+    complete: bool = False

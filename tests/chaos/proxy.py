@@ -8,6 +8,7 @@ message: the request is let through, the server keeps it and answers, and the cl
 from __future__ import annotations
 
 import contextlib
+import selectors
 import socket
 import struct
 import threading
@@ -152,7 +153,7 @@ class Proxy:
 
 
 class Link:
-    """One connection through the proxy: two threads, either of which may carry out the plan."""
+    """One connection through the proxy, carried by a thread of its own."""
 
     def __init__(
         self, proxy: Proxy, client: socket.socket, server: socket.socket, cut: Plan
@@ -161,51 +162,53 @@ class Link:
         self._client = client
         self._server = server
         self._plan = cut
-        self._deaf = False
-        self._left = 2
-        self._lock = threading.Lock()
-        self._keep_server = False
+        self._buffers = {client: bytearray(), server: bytearray()}
+        self._numbers = {client: 0, server: 0}
+        self._selector = selectors.DefaultSelector()
+        self._until = float("inf")
 
     def start(self) -> None:
         """Begin to carry bytes."""
-        for to_client in (True, False):
-            threading.Thread(target=self._carry, args=(to_client,), daemon=True).start()
+        threading.Thread(target=self._run, name="link", daemon=True).start()
 
-    def _carry(self, to_client: bool) -> None:
-        source, target = (self._server, self._client) if to_client else (self._client, self._server)
-        buffer, number = bytearray(), 0
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                if self._deaf:
-                    continue
-                buffer += data
-                number, cut = self._pass(buffer, number, to_client, target)
-                if cut:
-                    break
-        self._end(source, target)
+    def _run(self) -> None:
+        with self._selector, contextlib.suppress(OSError, _Over):
+            for sock in (self._client, self._server):
+                self._selector.register(sock, selectors.EVENT_READ)
+            while time.monotonic() < self._until:
+                rest = self._until - time.monotonic()
+                for key, _ in self._selector.select(None if rest > 3600 else max(0, rest)):
+                    assert isinstance(key.fileobj, socket.socket)
+                    self._carry(key.fileobj)
+        for sock in (self._client, self._server):
+            self._proxy.drop(sock)
 
-    def _pass(
-        self, buffer: bytearray, number: int, to_client: bool, target: socket.socket
-    ) -> tuple[int, bool]:
-        """Send on the whole frames of the buffer; return their number and whether it was cut."""
+    def _carry(self, source: socket.socket) -> None:
+        data = source.recv(65536)
+        if not data:
+            raise _Over
+        buffer = self._buffers[source]
+        buffer += data
+        target = self._client if source is self._server else self._server
         at = 0
         for begin, end in _frames(buffer):
-            if self._due(number, to_client, buffer[begin:end]):
+            if self._due(source, buffer[begin:end]):
                 self._cut(target, bytes(buffer[:begin]), bytes(buffer[begin:end]))
-                return number, True
-            number, at = number + 1, end
-        if at:
-            target.sendall(buffer[:at])
-            del buffer[:at]
-        return number, False
+                return
+            self._numbers[source] += 1
+            at = end
+        target.sendall(buffer[:at])
+        del buffer[:at]
 
-    def _due(self, number: int, to_client: bool, frame: bytearray) -> bool:
-        cut = self._plan
-        if self._proxy.calm or (cut.to_client or cut.reply) != to_client:
+    def _due(self, source: socket.socket, frame: bytearray) -> bool:
+        cut, to_client = self._plan, source is self._server
+        if self._proxy.calm or self._until < float("inf"):
+            return False
+        if (cut.to_client or cut.reply) != to_client:
             return False
         if cut.reply:  # an answer with a number: to a message, not to a join or a hello
             return b'"type":"ok"' in frame and b'"seq":' in frame and b'"epoch":' not in frame
-        return number >= cut.frame
+        return self._numbers[source] >= cut.frame
 
     def _cut(self, target: socket.socket, before: bytes, frame: bytes) -> None:
         part = {"before": b"", "inside": frame[: len(frame) // 2], "after": frame}
@@ -214,46 +217,42 @@ class Link:
             target.sendall(before + part[self._plan.where])
         _WAYS[self._plan.how](self)
 
-    def _end(self, source: socket.socket, target: socket.socket) -> None:
-        """One direction is over: end both, and close them when the other direction is over, too."""
-        with self._lock:
-            self._left -= 1
-            last = self._left == 0
-        _shut(self._client)
-        if not self._keep_server:
-            _shut(self._server)
-        if last or (self._keep_server and source is self._client):
-            self._proxy.drop(self._client)
-        if last and not self._keep_server:
-            self._proxy.drop(self._server)
-
     # The ways to cut
 
     def close(self) -> None:
         """End both sides."""
+        raise _Over
 
     def half(self) -> None:
         """End what the client reads; what it sends still arrives, for a moment."""
-        with contextlib.suppress(OSError):
-            self._client.shutdown(socket.SHUT_WR)
-        time.sleep(self._plan.moment)
+        self._client.shutdown(socket.SHUT_WR)
+        self._selector.unregister(self._server)
+        self._until = time.monotonic() + self._plan.moment
 
     def reset(self) -> None:
-        """Drop both sides."""
+        """Drop both sides without an end."""
         for sock in (self._client, self._server):
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
-                sock.close()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
+        for sock in (self._client, self._server):
+            sock.close()
+        raise _Over
 
     def silent(self) -> None:
         """Let nothing through in either direction, then close."""
-        self._deaf = True
+        for sock in (self._client, self._server):
+            self._selector.unregister(sock)
         time.sleep(self._plan.moment)
+        raise _Over
 
     def zombie(self) -> None:
         """Close the client's side; the server may go on believing."""
-        self._keep_server = True
         self._proxy.bury(self._server)
+        self._server = self._client
+        raise _Over
+
+
+class _Over(Exception):
+    """The connection has come to its end."""
 
 
 _WAYS: dict[How, Callable[[Link], None]] = {
