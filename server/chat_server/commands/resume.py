@@ -15,7 +15,6 @@ import secrets
 from collections.abc import Mapping
 from functools import partial
 from hashlib import sha256
-from sqlite3 import Error as StorageError
 from typing import TYPE_CHECKING, NamedTuple
 
 from chat_schema import PROTOCOL_LEVEL, PROTOCOL_VERSION, limits, replies, requests
@@ -152,16 +151,16 @@ def _start(
 ) -> None:
     """Have the stay kept, then what was missed read, then the answer given."""
 
-    def kept(refused: Refused | None) -> None:
-        granted = resumption if refused is None else None  # what is not kept is not promised
-        job = partial(_read, services, session, missed, granted)
+    def kept(_: Refused | None) -> None:  # what could not be kept is known while this server runs
+        job = partial(_read, services, session, missed, resumption)
         if not missed:
             finish(job(), None)
             return
         try:
             services.workers.submit(job, finish)
         except Refused:
-            finish(_answer(services, session, [_unread(room) for room in missed], granted), None)
+            unread = [_unread(room) for room in missed]
+            finish(_answer(services, session, unread, resumption), None)
 
     services.hub.keep_stay(session, kept)
 
@@ -170,7 +169,7 @@ def _read(
     services: Services,
     session: Session,
     missed: list[Missed],
-    resumption: replies.Resumption | None,
+    resumption: replies.Resumption,
 ) -> Answer:
     """Read what was missed; in a worker."""
     left = services.resume.bytes
@@ -191,8 +190,8 @@ def _replay(journal: Journal, room: Missed, bounds: Resume, left: int) -> bytes:
         return _bracketed(room, [], after)
     try:
         page = journal.read(room.key, after=after, before=None, limit=limit, size=left)
-    except StorageError:
-        log.exception("a replay could not be read")
+    except Refused as refused:
+        log.warning("a replay was not read: %s", refused.message)
         return _unread(room)
     bodies = page.bodies[:limit]
     first = max(after + 1, page.position.oldest)
@@ -235,7 +234,7 @@ def _answer(
     services: Services,
     session: Session,
     replays: list[bytes],
-    resumption: replies.Resumption | None,
+    resumption: replies.Resumption,
 ) -> Answer:
     made = welcome(services, session, resumption)
 

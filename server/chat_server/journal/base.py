@@ -10,6 +10,7 @@ The contract (tests/server/journal/test_contract.py holds every implementation t
 - The same (author, cid) again is not kept but answered: Repeated, or Failed where it says
   something else. A cid is remembered for CID_DAYS.
 - `read` and `search` return the very bytes that were handed on. They may wait: call in a worker.
+  Where the disk has a fault they raise Refused (`server.storage`).
 - `epoch` changes when a room's history was lost: its numbers then start again.
 """
 

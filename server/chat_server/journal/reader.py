@@ -8,16 +8,20 @@ Rules:
 
 from __future__ import annotations
 
+import logging
 import queue
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from chat_schema.errors import Refused
 from chat_server.journal.base import Found, Page, Position, Query
 from chat_server.journal.catalogue import Catalogue, Shelf
 from chat_server.journal.database import open_reader
 from chat_server.journal.pages import cut, newest, span
+
+log = logging.getLogger(__name__)
 
 PAGE = """select group_concat(body, char(10)) from (
     select body from events where room = ? and seq >= ? and seq < ? order by seq)"""
@@ -87,14 +91,22 @@ class Reader:
 
     @contextmanager
     def _borrow(self) -> Iterator[sqlite3.Connection]:
+        """A connection; raises Refused where the disk has a fault."""
         try:
-            connection = self._idle.get_nowait()
+            connection = self._take()
+            try:
+                yield connection
+            finally:
+                self._idle.put(connection)
+        except sqlite3.Error as error:
+            log.exception("cannot read")
+            raise Refused("server.storage", "The server cannot read at present.") from error
+
+    def _take(self) -> sqlite3.Connection:
+        try:
+            return self._idle.get_nowait()
         except queue.Empty:
-            connection = open_reader(self._path)
-        try:
-            yield connection
-        finally:
-            self._idle.put(connection)
+            return open_reader(self._path)
 
 
 def _match(query: Query, shelves: list[Shelf]) -> str:

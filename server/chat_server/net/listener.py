@@ -28,6 +28,12 @@ PAUSE = 1.0
 USER_TIMEOUT = 30_000
 """Milliseconds until sent bytes that nobody acknowledges end the connection (TCP_USER_TIMEOUT)."""
 
+UNSENT = 128 * 1024
+"""Bytes that the kernel takes for a client beyond those under way (TCP_NOTSENT_LOWAT).
+
+Left alone it takes megabytes of each: a client that never reads would be noticed only after them.
+"""
+
 
 def listen(host: str, port: int) -> socket.socket:
     """Return a listening socket; raise OSError where the address cannot be had."""
@@ -100,3 +106,5 @@ class Listener:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
