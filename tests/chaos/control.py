@@ -1,4 +1,4 @@
-"""A control for the checker: a run with a fault of every kind in it, each of which must be caught."""
+"""A control for the checker: a run with a fault of every kind in it, each of them to be caught."""
 
 from __future__ import annotations
 
