@@ -7,7 +7,10 @@
 Rules:
 - Methods may be called on any thread but the one that runs `on_event`, which would wait for itself;
   there use `submit`, whose Future tells later.
-- A refusal raises Refused with the wire's `code`; the end of the connection raises Disconnected.
+- A refusal raises Refused with the wire's `code`; the end of the conversation raises Disconnected.
+- A connection that breaks is made again: what was asked waits, nothing is said twice, and events go
+  on where they stopped. `on_link` is told. Only a message of which nobody can know whether it was
+  kept is given back, as Refused with the code `message.unsure`.
 - Without `on_event`, events wait in a queue without bound until `events` takes them.
 """
 
@@ -16,7 +19,6 @@ from __future__ import annotations
 import contextlib
 import queue
 import secrets
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from importlib.metadata import version
@@ -24,55 +26,60 @@ from typing import Any, Self, TypeVar
 
 from pydantic import ValidationError
 
-from chat_client.session import Answer, Fault, Incoming, Session
-from chat_client.transport import Disconnected, Transport, connect
-from chat_schema import DEFAULT_PORT, events, names, replies, requests
+from chat_client.keeper import QUIT, Callbacks, Event, Keeper, Reply
+from chat_client.link import GIVE_UP, Backoff, Link
+from chat_client.session import Session
+from chat_client.transport import Disconnected
+from chat_schema import DEFAULT_PORT, names, replies, requests
 from chat_schema.errors import Refused
 
-Event = events.AnyEvent | events.Unknown
-Reply = replies.Ok | replies.Welcome
 R = TypeVar("R", bound=Reply)
+Q = TypeVar("Q", bound=requests.Request)
 
 PATIENCE = 30.0
 """Seconds to wait for a connection, and for each answer."""
-
-SILENCE = 90.0
-"""Seconds without a byte from the server after which it is given up: its ping comes after 30."""
 
 
 class Client:
     """A conversation with a server, open until `close` or the end of a `with` block."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one keyword for each choice
         self,
         host: str = "127.0.0.1",
         port: int = DEFAULT_PORT,
         *,
         nick: str | None = None,
         on_event: Callable[[Event], None] | None = None,
+        on_link: Callable[[Link], None] | None = None,
         on_end: Callable[[Disconnected], None] | None = None,
         patience: float = PATIENCE,
+        give_up: float = GIVE_UP,
+        token: str | None = None,
+        backoff: Backoff | None = None,
     ) -> None:
-        """Connect and say hello; raise Disconnected, or Refused where the nick cannot be had."""
+        """Connect and say hello; raise Disconnected, or Refused where the nick cannot be had.
+
+        When the connection breaks it is made again, for `give_up` seconds; 0 means never. `token`
+        is that of a stay of before, which is taken up where it still lives. `backoff` replaces
+        the pauses between connections.
+        """
         self._patience = patience
-        self._session = Session()
-        self._lock = threading.Lock()
-        self._futures: dict[str, Future[Any]] = {}
         self._events: queue.SimpleQueue[Event | Disconnected] = queue.SimpleQueue()
-        self._on_event = on_event or self._events.put
         self._on_end = on_end or _ignore
-        self._ended: Disconnected | None = None
-        sock = connect(host, port, patience)
-        sock.settimeout(SILENCE)
-        self._transport = Transport(sock, self._session, self._take, self._end)
-        self._transport.start()
-        try:
-            self.welcome = self._greet(nick)
-        except BaseException:
-            self._on_end = _ignore  # there was no conversation that could end
-            self._transport.close()
-            raise
-        self.user: names.User = self.welcome.user
+        backoff = backoff or Backoff(give_up)
+        self._session = Session(
+            _made(requests.Hello, nick=nick).nick,
+            client=f"chat-client/{version('typed-chat')}",
+            resume=backoff.patient,
+            token=token,
+        )
+        self._keeper = Keeper(
+            (host, port),
+            self._session,
+            Callbacks(on_event or self._events.put, on_link or _ignore, self._end),
+            backoff,
+            patience,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -82,10 +89,39 @@ class Client:
 
     def close(self) -> None:
         """Say quit and end the connection; does nothing where it has ended already."""
-        if self._ended is None:
+        if not self._keeper.away:
             with contextlib.suppress(Refused, Disconnected, TimeoutError):  # it ends in any case
                 self._call(replies.Ok, requests.Quit)
-        self._transport.close()
+        self._keeper.close()
+
+    # Who and where one is
+
+    @property
+    def user(self) -> names.User:
+        """Who one is now."""
+        assert self._session.user is not None
+        return self._session.user
+
+    @property
+    def welcome(self) -> replies.Welcome:
+        """What the server said on the latest connection."""
+        assert self._session.welcome is not None
+        return self._session.welcome
+
+    @property
+    def token(self) -> str | None:
+        """The secret with which this stay can be taken up again; None where there is none."""
+        return self._session.token
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the latest welcome was to a stay of before."""
+        return self._session.resumed
+
+    @property
+    def away(self) -> bool:
+        """Whether there is no connection at present."""
+        return self._keeper.away
 
     # What one can ask
 
@@ -99,8 +135,7 @@ class Client:
 
     def nick(self, nick: str) -> names.User:
         """Take another nick and return who one is now."""
-        self.user = self._call(replies.NickOk, requests.Nick, nick=nick).user
-        return self.user
+        return self._call(replies.NickOk, requests.Nick, nick=nick).user
 
     def say(self, room: str, text: str) -> replies.SentOk:
         """Say `text` in a room one is in; the answer means it is kept."""
@@ -134,6 +169,19 @@ class Client:
         fields = {"room": room, "after": after, "before": before, "limit": limit}
         return self._call(replies.HistoryOk, requests.History, **fields)
 
+    def search(
+        self,
+        text: str,
+        *,
+        room: str | None = None,
+        sender: str | None = None,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> replies.SearchOk:
+        """Find what was said; the newest hits, in ascending order."""
+        fields = {"room": room, "sender": sender, "before": before, "limit": limit}
+        return self._call(replies.SearchOk, requests.Search, text=text, **fields)
+
     def ping(self) -> None:
         """Return when everything asked before is done, and what it caused has arrived."""
         self._call(replies.Ok, requests.Ping)
@@ -144,17 +192,14 @@ class Client:
         """Ask anything; the Future gets the answer, Refused or Disconnected, on the reading thread.
 
         `done` is called there with the Future, in the order of the stream, among the calls of
-        `on_event`. Raises Disconnected where the connection has ended.
+        `on_event`. While there is no connection, it waits. Raises Disconnected after the end.
         """
         future: Future[Reply] = Future()
         if done is not None:
             future.add_done_callback(done)
-        with self._lock:
-            if self._ended is not None:
-                raise self._ended
-            id, data = self._session.ask(request)
-            self._futures[id] = future
-            self._transport.send(data)
+        if isinstance(request, requests.Broadcast | requests.Whisper) and request.cid is None:
+            request = request.model_copy(update={"cid": new_cid()})
+        self._keeper.submit(request, future)
         return future
 
     def events(self, timeout: float | None = None) -> Iterator[Event]:
@@ -169,55 +214,42 @@ class Client:
                 return
             if isinstance(item, Disconnected):
                 self._events.put(item)  # for the next call
-                if item.code != "client.quit":
+                if item.code != QUIT:
                     raise item
                 return
             yield item
 
-    # On the reading thread
-
-    def _take(self, item: Incoming) -> None:
-        match item:
-            case Answer(id, _, reply):
-                with self._lock:
-                    future = self._futures.pop(id)
-                if isinstance(reply, Refused):
-                    future.set_exception(reply)
-                else:
-                    future.set_result(reply)
-            case Fault(refused):
-                self._on_event(events.Notice(code=refused.code, message=refused.message, ts=""))
-            case event:
-                self._on_event(event)
-
-    def _end(self, reason: Disconnected) -> None:
-        with self._lock:
-            self._ended = reason
-            futures = list(self._futures.values())
-            self._futures.clear()
-        for future in futures:
-            future.set_exception(reason)
-        self._events.put(reason)
-        self._on_end(reason)
-
     # Asking
-
-    def _greet(self, nick: str | None) -> replies.Welcome:
-        name = f"chat-client/{version('typed-chat')}"
-        return self._call(replies.Welcome, requests.Hello, version=1, nick=nick, client=name)
 
     def _call(self, kind: type[R], request: type[requests.Request], **fields: Any) -> R:
         """Ask and wait; raise Refused also for what the server would refuse anyway."""
-        try:
-            made = request(**fields)
-        except ValidationError as error:
-            raise requests.refusal_of(error) from None
-        reply = self.submit(made).result(self._patience)
+        reply = self._wait(self.submit(_made(request, **fields)))
         assert isinstance(reply, kind)
         return reply
 
+    def _wait(self, future: Future[Reply]) -> Reply:
+        """Return the answer; while there is no connection, patience does not run out."""
+        while True:
+            try:
+                return future.result(self._patience)
+            except TimeoutError:
+                if not self._keeper.away:
+                    raise
 
-def _ignore(_: Disconnected) -> None:
+    def _end(self, reason: Disconnected) -> None:
+        self._events.put(reason)
+        self._on_end(reason)
+
+
+def _made(request: type[Q], **fields: Any) -> Q:
+    """Make a request; raise Refused as the server would."""
+    try:
+        return request(**fields)
+    except ValidationError as error:
+        raise requests.refusal_of(error) from None
+
+
+def _ignore(_: object) -> None:
     """Nobody asked to be told."""
 
 

@@ -20,7 +20,7 @@ from chat_schema import limits, requests
 from chat_schema.names import EVERYONE
 
 SHOWN_HISTORY = 20
-"""Messages that /history shows unless told: a screen of them."""
+"""Messages that /search shows, and /history unless told: a screen of them."""
 
 
 class UsageError(Exception):
@@ -170,6 +170,10 @@ def _history(place: Place, rest: str) -> Action:
     return requests.History(room=_here(place), limit=int(count))
 
 
+def _search(place: Place, rest: str) -> Action:
+    return requests.Search(text=rest, limit=SHOWN_HISTORY)
+
+
 def _quit(place: Place, rest: str) -> Action:
     return requests.Quit()
 
@@ -215,6 +219,7 @@ COMMANDS = (
     Command("me", "TEXT", "Say what you do.", "/me waves", _me),
     Command("topic", "[TEXT|-]", "Show, set or clear the topic.", "/topic release day", _topic),
     Command("history", "[COUNT]", "Show what was said before.", "/history 50", _history),
+    Command("search", "TEXT", "Find what was said, by its words.", "/search build", _search),
     Command("help", "[COMMAND]", "Show this, or more about one command.", "/help join", _help),
     Command("quit", "", "Leave the chat.", "/quit", _quit, ("exit",)),
 )  # fmt: skip

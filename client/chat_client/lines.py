@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
+from pydantic import ValidationError
+
+from chat_client.cursors import Missing, Restarted
 from chat_client.escape import escape, escape_lines
+from chat_client.link import Back, Link, Lost
 from chat_schema import events, replies, requests
 from chat_schema.errors import Refused
 from chat_schema.names import User
@@ -28,15 +33,20 @@ def of_event(event: events.Event, me: User) -> list[str]:
         case events.Nick():
             return [_line(event.ts, f"-- {escape(event.old)} is now {_nick(event.user)}")]
         case events.Notice():
-            return [_line(event.ts, f"-- notice: {escape(event.message)}")]
+            return [_notice(event)]
     return []
 
 
-def of_reply(request: requests.Request, reply: replies.Ok | replies.Welcome, me: User) -> list[str]:
-    """The lines that answer a request; none where the events have told it already."""
+def of_reply(
+    request: requests.Request, reply: replies.Ok | replies.Welcome, me: User, *, recent: int = 0
+) -> list[str]:
+    """The lines that answer a request; none where the events have told it already.
+
+    `recent` is how many messages of a room are shown to who enters it.
+    """
     match reply:
         case replies.JoinOk():
-            return _entered(reply)
+            return _entered(reply, recent)
         case replies.RoomsOk():
             return _rooms(reply)
         case replies.UsersOk():
@@ -44,9 +54,28 @@ def of_reply(request: requests.Request, reply: replies.Ok | replies.Welcome, me:
         case replies.TopicOk() if getattr(request, "topic", None) is None:
             topic = escape(reply.topic) or "(none)"
             return [f"-- topic of #{escape(reply.room)}: {topic}"]
-        case replies.HistoryOk():
-            return _history(reply, me)
+        case replies.HistoryOk() | replies.SearchOk():
+            return _past(reply, me)
     return []
+
+
+def of_recent(reply: replies.HistoryOk, me: User) -> list[str]:
+    """What was said in a room before one came, and the line under it; none if nothing was."""
+    shown = _events(reply.events, me)
+    return [*shown, f"-- #{escape(reply.room)} (now)"] if shown else []
+
+
+def of_link(link: Link) -> list[str]:
+    """The line that tells of a connection that is lost, or there again."""
+    match link:
+        case Lost():
+            when = f"in {link.retry:.0f} s" if link.retry >= 1 else "at once"
+            return [f"-- connection lost ({_phrase(link.reason)}); trying again {when}"]
+        case Back():
+            missed = f"{link.missed or 'no'} message{'' if link.missed == 1 else 's'}"
+            left = "" if link.resumed else "; the others saw you leave"
+            name = f"; you are {_nick(link.user)} now" if link.renamed else ""
+            return [f"-- back after {link.away:.0f} s: {missed} while you were away{left}{name}"]
 
 
 def of_refusal(refused: Refused) -> list[str]:
@@ -64,6 +93,12 @@ def _message(event: events.Broadcast | events.Whisper, where: str) -> list[str]:
     return [_line(event.ts, f"{where} {first}"), *(f"      {line}" for line in others)]
 
 
+def _notice(event: events.Notice) -> str:
+    if isinstance(event, Missing | Restarted):
+        return f"#{escape(event.room)} -- {escape(event.message)} ({event.code})"
+    return _line(event.ts, f"-- notice: {escape(event.message)}")
+
+
 def _deed(event: events.Topic | events.Join | events.Leave) -> str:
     match event:
         case events.Join():
@@ -79,13 +114,14 @@ def _direction(event: events.Whisper, me: User) -> str:
     return f"[from {_nick(event.user)}]"
 
 
-def _entered(reply: replies.JoinOk) -> list[str]:
+def _entered(reply: replies.JoinOk, recent: int) -> list[str]:
     topic = f" Topic: {escape(reply.topic)}" if reply.topic else ""
     who = ", ".join(_nick(user) for user in reply.members)
     more = (
         f" and {reply.count - len(reply.members)} more" if reply.count > len(reply.members) else ""
     )
-    earlier = f" {reply.seq} events before: /history shows them." if reply.seq else ""
+    hint = f" {reply.seq} events before: /history shows them."
+    earlier = hint if reply.seq > recent else ""
     return [f"-- you are in #{escape(reply.room)} with {reply.count}: {who}{more}.{topic}{earlier}"]
 
 
@@ -103,12 +139,28 @@ def _users(reply: replies.UsersOk, room: str | None) -> list[str]:
     return [f"-- {reply.count} {where}: {who}", *_rest(reply.more)]
 
 
-def _history(reply: replies.HistoryOk, me: User) -> list[str]:
-    count = f"last {len(reply.events)} of {reply.head} events"
-    lines = [f"-- history of #{escape(reply.room)}: {count}"]
-    for value in reply.events:
-        lines.extend(of_event(events.event_of(value), me))
-    return lines
+def _past(reply: replies.HistoryOk | replies.SearchOk, me: User) -> list[str]:
+    if isinstance(reply, replies.HistoryOk):
+        count = f"last {len(reply.events)} of {reply.head} events"
+        return [f"-- history of #{escape(reply.room)}: {count}", *_events(reply.events, me)]
+    older = " and older ones" if reply.more else ""
+    return [f"-- found {len(reply.hits) or 'nothing'}{older}", *_events(reply.hits, me)]
+
+
+def _events(values: list[Any], me: User) -> list[str]:
+    return [line for value in values for line in _stored(value, me)]
+
+
+def _stored(value: Any, me: User) -> list[str]:
+    try:
+        return of_event(events.event_of(value), me)
+    except ValidationError:
+        return ["   (something that cannot be read)"]
+
+
+def _phrase(sentence: str) -> str:
+    """A sentence as a part of another."""
+    return escape(sentence[:1].lower() + sentence[1:].rstrip("."))
 
 
 def _rest(more: bool) -> list[str]:

@@ -25,9 +25,7 @@ class Place:
                 self.rooms.pop(same_name(reply.room), None)  # the one looked at last stands last
                 self.room = self.rooms[same_name(reply.room)] = reply.room
             case replies.LeaveOk():
-                self.rooms.pop(same_name(reply.room), None)
-                if self.room == reply.room:
-                    self.room = next(reversed(self.rooms.values()), None)
+                self._leave(reply.room)
             case replies.NickOk():
                 self.user = reply.user
 
@@ -35,8 +33,15 @@ class Place:
         """Take in what happened."""
         if isinstance(event, events.Nick) and event.user.uid == self.user.uid:
             self.user = event.user
+        if isinstance(event, events.Leave) and event.user.uid == self.user.uid:
+            self._leave(event.room)
         if isinstance(event, events.Whisper) and event.user.uid != self.user.uid:
             self.last_whisperer = event.user.nick
+
+    def _leave(self, room: str) -> None:
+        self.rooms.pop(same_name(room), None)
+        if self.room is not None and same_name(self.room) == same_name(room):
+            self.room = next(reversed(self.rooms.values()), None)
 
     def follow_up(self, reply: replies.Ok | replies.Welcome) -> requests.Request | None:
         """What this client asks by itself after an answer: the lobby, when nowhere else is left."""

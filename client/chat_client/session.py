@@ -1,15 +1,21 @@
-"""One client's side of the protocol without a socket: bytes in, events and answers out.
+"""One client's side of the protocol without a socket, across as many connections as it takes.
 
-    session = Session()
-    id, data = session.ask(requests.Hello(nick="alice"))     # send data
+    session = Session("alice")
+    session.connect()                                        # a connection was made: says hello
+    id = session.ask(requests.Join(room="dev"))              # goes out when welcome
+    send(session.outgoing())
     for item in session.receive(received): ...               # events, and Answers to ids
-    data = session.outgoing()                                # send this too: answers to pings
+    send(session.outgoing())                                 # answers to pings, pages to fill gaps
+    for item in session.lose(): ...                          # the connection is gone: connect again
 
 Rules:
-- After `receive`, send what `outgoing` returns: the session keeps itself alive that way.
-- A numbered event that was seen already is dropped; so every view is free of repeats.
+- After `connect`, `ask`, `receive` and `wake`, send what `outgoing` returns.
+- A view sees each numbered event once and in order; see cursors.py. What a later connection brings
+  before its welcome is handed on after it, so that a view can say first how much was missed.
+- Each request gets one Answer, on whatever connection; see unanswered.py. A message of which
+  nobody can know whether it was kept is answered with Refused, code `message.unsure`.
 - What the server may do wrong raises ProtocolError; the connection is then of no use.
-- One thread at a time.
+- One thread at a time; no clock.
 """
 
 from __future__ import annotations
@@ -21,10 +27,18 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from chat_client.cursors import Cursors, Missing
+from chat_client.unanswered import Asked, Unanswered
 from chat_schema import events, limits, replies, requests
 from chat_schema.errors import Refused
 from chat_schema.framing import FrameDecoder, encode_frame
-from chat_schema.names import same_name
+from chat_schema.names import User, same_name
+
+EARLY = 10_000
+"""Items kept until a welcome: a hundred conversations with much missed in each."""
+
+UNSURE = "message.unsure"
+"""The code of a message that may or may not have been kept; never on the wire."""
 
 
 class ProtocolError(Exception):
@@ -32,8 +46,9 @@ class ProtocolError(Exception):
 
 
 class State(Enum):
-    """How far a session has got; it only moves down this list."""
+    """How far a connection has got."""
 
+    AWAY = "away"
     NEW = "new"
     WELCOME = "welcome"
     ENDED = "ended"
@@ -59,30 +74,79 @@ Incoming = events.AnyEvent | events.Unknown | Answer | Fault
 class Session:
     """The protocol's state: what was asked, how far each room was seen, and who we are."""
 
-    def __init__(self) -> None:
-        self.state = State.NEW
+    def __init__(
+        self,
+        nick: str | None = None,
+        *,
+        client: str | None = None,
+        resume: bool = True,
+        token: str | None = None,
+    ) -> None:
+        """Be `nick`, or a guest; `token` takes up a stay of an earlier program.
+
+        Without `resume` the end of a connection is the end of the stay.
+        """
+        self.state = State.AWAY
+        self.nick = nick
+        self.token = token
+        self.user: User | None = None
+        self.resumed = False
+        self.renamed = False
         self.welcome: replies.Welcome | None = None
         self.bye: events.Bye | None = None
+        self.missed = 0
+        self._client = client
+        self._resume = resume
+        self._connection = 0
+        self._welcomes = 0
         self._decoder = FrameDecoder(limits.FRAME_TO_CLIENT)
         self._ids = itertools.count(1)
-        self._asked: dict[str, requests.Request] = {}
-        self._seen: dict[str, int] = {}
+        self._unanswered = Unanswered()
+        self._own: dict[str, requests.Request] = {}
+        self._uids: set[str] = set()
+        self._cursors = Cursors()
+        self._early: list[Incoming] | None = None
         self._outgoing: list[bytes] = []
 
     @property
     def waiting(self) -> int:
         """Requests that have no answer yet."""
-        return len(self._asked)
+        return len(self._unanswered)
 
-    def ask(self, request: requests.Request) -> tuple[str, bytes]:
-        """Return the id under which the answer will come, and the bytes to send."""
+    @property
+    def stalled(self) -> bool:
+        """Whether something was refused for now, that `wake` asks for again."""
+        return self._cursors.stalled
+
+    # What the program does
+
+    def connect(self) -> None:
+        """Begin a connection: say hello, and where we have been."""
+        self.state = State.NEW
+        self.bye = None
+        self._connection += 1
+        self._decoder = FrameDecoder(limits.FRAME_TO_CLIENT)
+        self._outgoing.clear()
+        self._early = [] if self._welcomes else None
+        self._unanswered.start_over()
+        self.greet()
+
+    def greet(self) -> None:
+        """Say hello; once more where it was refused."""
+        hello = requests.Hello(
+            version=1, nick=self.nick, client=self._client, resume=self._resumption()
+        )
+        self._send_own(hello)
+
+    def ask(self, request: requests.Request) -> str:
+        """Return the id under which the answer will come."""
         id = str(next(self._ids))
-        self._asked[id] = request
-        body = request.model_copy(update={"id": id}).model_dump_json(exclude_none=True)
-        return id, encode_frame(body.encode())
+        self._unanswered.add(Asked(id, request))
+        self._pump()
+        return id
 
     def outgoing(self) -> bytes:
-        """Return, once, what the session itself has to say."""
+        """Return, once, what is to be sent."""
         data = b"".join(self._outgoing)
         self._outgoing.clear()
         return data
@@ -92,9 +156,88 @@ class Session:
         bodies = self._decoder.feed(data)
         if self._decoder.too_large is not None:
             raise ProtocolError(f"The server sent a frame of {self._decoder.too_large} bytes.")
-        return [item for body in bodies if (item := self._read(body)) is not None]
+        items: list[Incoming] = []
+        for body in bodies:
+            items += self._keep_early(self._read(body))
+        self._pump()
+        return items
 
-    def _read(self, body: bytes) -> Incoming | None:
+    def lose(self) -> list[Incoming]:
+        """Note that the connection is gone; return what can be answered without another."""
+        self.state = State.AWAY
+        self.bye = None
+        items = self._early or []
+        self._early = None
+        self._own.clear()
+        self._cursors.lose()
+        for asked in self._unanswered:
+            if asked.event is not None:
+                items.append(self._answer(asked, asked.outcome(asked.event)))
+            elif isinstance(asked.request, requests.Quit):
+                items.append(self._answer(asked, replies.Ok(re=asked.id)))
+        return items
+
+    def ping(self) -> None:
+        """Ask for a sign of life; the answer is nobody's business."""
+        self._send_own(requests.Ping())
+
+    def wake(self) -> None:
+        """Ask again for what was refused for now."""
+        self._cursors.wake()
+        self._pump()
+
+    # Sending
+
+    def _resumption(self) -> requests.Resume | None:
+        if not self._resume:
+            return None
+        if self.token is None or not self._welcomes:
+            return requests.Resume(token=self.token)
+        return requests.Resume(
+            token=self.token, rooms=self._cursors.places(self._unanswered.leaving())
+        )
+
+    def _send(self, id: str, request: requests.Request) -> None:
+        body = request.model_copy(update={"id": id}).model_dump_json(exclude_none=True)
+        self._outgoing.append(encode_frame(body.encode()))
+
+    def _send_own(self, request: requests.Request) -> None:
+        """Ask for what nobody but the session waits for."""
+        id = str(next(self._ids))
+        self._own[id] = request
+        self._send(id, request)
+
+    def _pump(self) -> None:
+        """Send what may go out now."""
+        if self.state is not State.WELCOME:
+            return
+        for page in self._cursors.pages():
+            self._send_own(page)
+        while (asked := self._unanswered.next()) is not None and not self._must_wait(asked):
+            self._send(asked.id, asked.request)
+            self._unanswered.sent(self._connection)
+
+    def _must_wait(self, asked: Asked) -> bool:
+        """Whether the message's own event may still come from before the connection."""
+        if not asked.doubtful:
+            return False
+        conversation = self._cursors.find(getattr(asked.request, "room", ""))
+        return conversation is not None and not conversation.whole
+
+    # Receiving
+
+    def _keep_early(self, items: list[Incoming]) -> list[Incoming]:
+        """Keep back what comes before a later welcome; with the welcome it is handed on."""
+        if self._early is None:
+            return items
+        if self.state is State.NEW and len(self._early) < EARLY:
+            self._early += [item for item in items if not _urgent(item)]
+            return [item for item in items if _urgent(item)]
+        early, self._early = self._early, None
+        first = 1 if self.state is State.WELCOME else 0
+        return [*items[:first], *early, *items[first:]]
+
+    def _read(self, body: bytes) -> list[Incoming]:
         try:
             frame = from_json(body)
             if not isinstance(frame, dict):
@@ -105,46 +248,181 @@ class Session:
         except (ValidationError, ValueError) as error:
             raise ProtocolError(f"The server sent a frame that cannot be read: {error}") from None
 
-    def _read_reply(self, frame: dict[str, Any]) -> Incoming | None:
+    def _read_reply(self, frame: dict[str, Any]) -> list[Incoming]:
         id = str(frame.get("re", ""))
-        request = self._asked.pop(id, None)
+        own = self._own.pop(id, None)
+        asked = self._unanswered.pop(id) if own is None else None
+        request = own or (asked.request if asked is not None else None)
+        reply: replies.Ok | replies.Welcome | Refused
         if frame.get("type") == "error":
-            refused = replies.Error.model_validate(frame, strict=False).to_refused()
-            return Fault(refused) if request is None else Answer(id, request, refused)
-        if request is None:
-            return None  # an answer nobody waits for: of a later level, or a repeat
-        reply = replies.REPLIES[request.type].model_validate(frame)
-        self._note(reply)
-        return Answer(id, request, reply)
+            reply = replies.Error.model_validate(frame, strict=False).to_refused()
+            if request is None:
+                return [Fault(reply)]
+        elif request is None:
+            return []  # an answer nobody waits for: of a later level, or a repeat
+        else:
+            reply = replies.REPLIES[request.type].model_validate(frame)
+        if own is not None:
+            return self._read_own(id, own, reply)
+        assert asked is not None
+        if _left_already(asked, reply):
+            reply = replies.LeaveOk(re=id, room=getattr(asked.request, "room", ""))
+        return [*self._note(reply), Answer(id, asked.request, reply)]
 
-    def _note(self, reply: replies.Ok | replies.Welcome) -> None:
+    def _note(self, reply: replies.Ok | replies.Welcome | Refused) -> list[Incoming]:
         match reply:
-            case replies.Welcome():
-                self.welcome = reply
-                self.state = State.WELCOME
             case replies.JoinOk():
-                self._seen[same_name(reply.room)] = reply.seq
+                return self._shown(self._cursors.enter(reply))
             case replies.LeaveOk():
-                self._seen.pop(same_name(reply.room), None)
+                self._cursors.leave(reply.room)
+            case replies.NickOk():
+                self.user = reply.user
+                self.nick = reply.user.nick
+        return []
 
-    def _read_event(self, event: events.AnyEvent | events.Unknown) -> Incoming | None:
+    def _read_own(
+        self, id: str, request: requests.Request, reply: replies.Ok | replies.Welcome | Refused
+    ) -> list[Incoming]:
+        """Take in the answer to what the session itself has asked."""
+        match request, reply:
+            case requests.Hello(), _:
+                entered = self._enter(reply) if isinstance(reply, replies.Welcome) else []
+                return [Answer(id, request, reply), *entered]
+            case requests.History(room=room), replies.HistoryOk():
+                return self._shown(self._cursors.fill(room, reply))
+            case requests.History(room=room), Refused():
+                return self._shown(self._cursors.refuse(room, reply))
+            case requests.Join(), replies.JoinOk():
+                return self._note(reply)
+            case requests.Join(room=room), Refused():
+                return self._expelled(room, reply)
+        return []
+
+    def _read_event(self, event: events.AnyEvent | events.Unknown) -> list[Incoming]:
         match event:
             case events.Ping():
                 self._outgoing.append(encode_frame(b'{"type":"pong"}'))
             case events.Bye():
                 self.bye = event
                 self.state = State.ENDED
+            case events.Nick() if self.user is not None and event.user.uid == self.user.uid:
+                self.user = event.user
+                self.nick = event.user.nick
             case events.Broadcast() | events.Whisper() | events.Topic() | events.Unknown():
-                if self._repeats(event):
-                    return None
-        return event
+                return self._shown(self._cursors.take(event))
+            case events.Replay():
+                return self._shown(self._cursors.replay(event))
+        return [event]
 
-    def _repeats(self, event: events.NumberedEvent | events.Unknown) -> bool:
-        """Whether the event was seen before; if not, it is from now on."""
-        if event.room is None or event.seq is None:
-            return False
-        key = same_name(event.room)
-        if event.seq <= self._seen.get(key, 0):
-            return True
-        self._seen[key] = event.seq
-        return False
+    def _shown(self, shown: list[events.AnyEvent | events.Unknown]) -> list[Incoming]:
+        """What a view gets of these, with the answers that they bring."""
+        items: list[Incoming] = []
+        for event in shown:
+            items.append(event)
+            if isinstance(event, events.Broadcast | events.Whisper):
+                items += self._recognise(event)
+            elif isinstance(event, Missing):
+                items += self._give_up_in(event.room)
+        return items
+
+    def _recognise(self, event: events.Broadcast | events.Whisper) -> list[Incoming]:
+        """Answer the message that was sent on an earlier connection and has this event."""
+        if event.user.uid not in self._uids:
+            return []
+        if self.state is not State.WELCOME:
+            self._cursors.missed -= 1  # nobody misses what they said themselves
+        asked = self._unanswered.named(event.cid)
+        if asked is None or asked.request.type != event.type:
+            return []
+        if asked.connection == self._connection:
+            asked.event = event  # its own answer follows
+            return []
+        return [self._answer(asked, asked.outcome(event))]
+
+    # Coming in
+
+    def _enter(self, welcome: replies.Welcome) -> list[Incoming]:
+        """Take in who we are, and send again what has no answer."""
+        self.state = State.WELCOME
+        self.welcome = welcome
+        self.resumed = self._is_resumed(welcome)
+        self.renamed = self.user is not None and self.user.nick != welcome.user.nick
+        self.user = welcome.user
+        self.missed = max(0, self._cursors.missed)
+        self._welcomes += 1
+        if welcome.resume is not None:
+            self.token = welcome.resume.token
+            self._cursors.note_everyone(welcome.resume.everyone)
+        if self.nick is not None:
+            self.nick = welcome.user.nick
+        items = [] if self.resumed or self._welcomes == 1 else self._doubt()
+        self._uids.add(welcome.user.uid)
+        if self._welcomes > 1:
+            self._return_to_rooms(welcome)
+        return items
+
+    def _is_resumed(self, welcome: replies.Welcome) -> bool:
+        """Whether we are who we were, also where the server cannot promise it once more."""
+        if welcome.resume is not None:
+            return welcome.resume.resumed
+        return self.user is not None and self.user.uid == welcome.user.uid
+
+    def _doubt(self) -> list[Incoming]:
+        """We are somebody else: the server does not notice any more what comes twice."""
+        items: list[Incoming] = []
+        self._cursors.forget_whispers()
+        for asked in self._unanswered:
+            if not (asked.creates and asked.connection):
+                continue
+            known = self._cursors.find(getattr(asked.request, "room", ""))
+            if known is not None and known.epoch is not None and asked.cid is not None:
+                asked.doubtful = True
+            else:
+                items.append(self._answer(asked, _unsure()))
+        return items
+
+    def _give_up_in(self, room: str) -> list[Incoming]:
+        """What cannot be read any more may hold our own messages."""
+        return [
+            self._answer(asked, _unsure())
+            for asked in self._unanswered
+            if asked.doubtful and same_name(getattr(asked.request, "room", "")) == same_name(room)
+        ]
+
+    def _return_to_rooms(self, welcome: replies.Welcome) -> None:
+        """Join again the rooms that the server has not kept for us."""
+        kept = welcome.resume.rooms if welcome.resume is not None else []
+        there = {same_name(room) for room in [*kept, *self._unanswered.leaving()]}
+        for room in self._cursors.joined():
+            if same_name(room) not in there:
+                self._send_own(requests.Join(room=room))
+
+    def _expelled(self, room: str, refused: Refused) -> list[Incoming]:
+        """A room that we were in does not let us in again."""
+        self._cursors.leave(room)
+        user = self.user or User(uid="", nick="")
+        notice = events.Notice(code=refused.code, message=refused.message, ts="")
+        return [notice, events.Leave(room=room, user=user, reason="lost", ts="")]
+
+    def _answer(self, asked: Asked, reply: replies.Ok | Refused) -> Answer:
+        self._unanswered.pop(asked.id)
+        return Answer(asked.id, asked.request, reply)
+
+
+def _urgent(item: Incoming) -> bool:
+    """What concerns the connection itself, and is not kept until it is welcome."""
+    if isinstance(item, Answer):
+        return isinstance(item.request, requests.Hello)
+    return isinstance(item, Fault | events.Bye)
+
+
+def _left_already(asked: Asked, reply: replies.Ok | replies.Welcome | Refused) -> bool:
+    """Whether we are out of the room, as was wished before this connection."""
+    refused = isinstance(reply, Refused) and reply.code == "room.not_member"
+    return refused and asked.again and isinstance(asked.request, requests.Leave)
+
+
+def _unsure() -> Refused:
+    return Refused(
+        UNSURE, "The connection was lost before the answer: nobody knows whether this was kept."
+    )

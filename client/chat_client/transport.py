@@ -1,24 +1,31 @@
-"""The socket under a session: two threads, so that neither reading nor writing waits for the other.
+"""The socket of one connection: reading and writing, neither of which waits for the other.
 
 Rules:
-- `on_item` and `on_end` are called on the reading thread, in the order of the stream; while they
-  run nothing more is read, which is how a slow consumer slows the server's sending to it.
+- Bytes are taken on the thread that calls `run`; while they are, nothing more is read, which is how
+  a slow consumer slows the server's sending to it. A thread of its own writes.
 - `send` queues and returns: a server that has stopped reading us cannot block a caller.
-- Socket errors end here: callers see Disconnected, or `on_end` with one.
+- Socket errors end here: callers see Disconnected. Whoever takes bytes may raise Ending.
 """
 
 from __future__ import annotations
 
 import contextlib
 import queue
+import select
 import socket
 import threading
-from collections.abc import Callable
+from typing import Protocol
 
-from chat_client.session import Incoming, ProtocolError, Session
+from chat_client.session import ProtocolError
 
 READ_SIZE = 64 * 1024
 """Bytes of one read."""
+
+FAREWELL = 2.0
+"""Seconds that `close` leaves for what is still to be sent."""
+
+LONGEST_POLL = 3600.0
+"""Seconds of one wait: poll counts milliseconds in 32 bits."""
 
 
 class Disconnected(Exception):
@@ -34,71 +41,75 @@ class Disconnected(Exception):
         self.message = message
 
 
+class Ending(Exception):
+    """Raised by a Taker to end its connection, for this reason."""
+
+    def __init__(self, reason: Disconnected) -> None:
+        super().__init__(reason.message)
+        self.reason = reason
+
+
+class Taker(Protocol):
+    """What a Transport reads for; called on the thread that reads."""
+
+    def take(self, data: bytes) -> None:
+        """Take bytes that have arrived; raise ProtocolError or Ending."""
+
+    def pause(self) -> float:
+        """Return the seconds to wait for bytes at most."""
+
+    def wake(self) -> None:
+        """Nothing has arrived for so long; may raise Ending."""
+
+
 class Transport:
-    """A connected socket that feeds a session; complete when the constructor returns."""
+    """A connected socket; `run` reads for its taker until the end."""
 
-    def __init__(
-        self,
-        sock: socket.socket,
-        session: Session,
-        on_item: Callable[[Incoming], None],
-        on_end: Callable[[Disconnected], None],
-    ) -> None:
+    def __init__(self, sock: socket.socket, taker: Taker) -> None:
+        sock.settimeout(None)
         self._socket = sock
-        self._session = session
-        self._on_item = on_item
-        self._on_end = on_end
+        self._taker = taker
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._reader = threading.Thread(target=self._read, name="chat-reader", daemon=True)
         self._writer = threading.Thread(target=self._write, name="chat-writer", daemon=True)
-
-    def start(self) -> None:
-        """Begin to read and write."""
-        self._reader.start()
         self._writer.start()
+
+    def run(self) -> Disconnected:
+        """Read until the connection ends, and return why."""
+        try:
+            return self._read_until_end()
+        except Ending as ending:
+            return ending.reason
+        except ProtocolError as error:
+            return Disconnected("connection.garbled", str(error))
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            return Disconnected("connection.lost", f"The connection was lost: {reason}.")
+        finally:
+            self._shut()  # a writer that is stuck comes loose
+            self._queue.put(None)
+            self._writer.join()
+            self._socket.close()
 
     def send(self, data: bytes) -> None:
         """Queue whole frames."""
         self._queue.put(data)
 
     def close(self) -> None:
-        """Send what is queued, then end; waits for both threads unless called on one of them."""
+        """Send what is queued, as far as that goes, and end; `run` returns."""
         self._queue.put(None)
-        if threading.current_thread() is not self._reader:
-            self._writer.join()
-            with contextlib.suppress(OSError):  # it may be closed by the other side already
-                self._socket.shutdown(socket.SHUT_RDWR)
-            self._reader.join()
-        self._socket.close()
-
-    def _read(self) -> None:
-        reason = Disconnected("connection.lost", "A fault in this client ended the connection.")
-        try:
-            reason = self._read_until_end()
-        finally:  # whoever waits must hear of the end, also when a callback of theirs failed
-            self._on_end(reason)
-            self._queue.put(None)
+        self._writer.join(FAREWELL)
+        self._shut()
 
     def _read_until_end(self) -> Disconnected:
-        try:
-            while data := self._socket.recv(READ_SIZE):
-                for item in self._session.receive(data):
-                    self._on_item(item)
-                if reply := self._session.outgoing():
-                    self._queue.put(reply)
-        except TimeoutError:
-            return Disconnected("connection.lost", "Nothing was heard from the server any more.")
-        except OSError as error:
-            return self._said_bye() or Disconnected(
-                "connection.lost", f"The connection was lost ({error.strerror or error})."
-            )
-        except ProtocolError as error:
-            return Disconnected("connection.garbled", str(error))
-        return self._said_bye() or Disconnected("connection.lost", "The server went away.")
-
-    def _said_bye(self) -> Disconnected | None:
-        bye = self._session.bye
-        return Disconnected(bye.code, bye.message) if bye is not None else None
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        while True:
+            if not poll.poll(min(self._taker.pause(), LONGEST_POLL) * 1000 + 1):
+                self._taker.wake()
+            elif data := self._socket.recv(READ_SIZE):
+                self._taker.take(data)
+            else:
+                return Disconnected("connection.lost", "The server went away.")
 
     def _write(self) -> None:
         while (data := self._queue.get()) is not None:
@@ -107,13 +118,17 @@ class Transport:
             except OSError:
                 return  # the reader meets the same end and reports it
 
+    def _shut(self) -> None:
+        with contextlib.suppress(OSError):  # the other side may have closed it already
+            self._socket.shutdown(socket.SHUT_RDWR)
+
 
 def connect(host: str, port: int, timeout: float) -> socket.socket:
     """Return a connected socket; raise Disconnected (`connection.refused`) where there is none."""
     try:
         sock = socket.create_connection((host, port), timeout)
-    except OSError as error:
-        reason = error.strerror or str(error) or "no answer"
+    except (OSError, UnicodeError) as error:  # the latter: what can be no name of a host
+        reason = getattr(error, "strerror", None) or str(error) or "no answer"
         raise Disconnected(
             "connection.refused", f"Cannot reach {host}:{port}: {reason.lower()}."
         ) from None

@@ -9,7 +9,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from chat_client.client import Client, Event
+from chat_client.client import Client
+from chat_client.keeper import Event
 from chat_client.transport import Disconnected
 from chat_schema import requests
 from chat_schema.errors import Refused
@@ -79,7 +80,7 @@ def test_no_server_is_told_at_once() -> None:
 def test_the_end_of_the_server_reaches_everybody_who_waits(server: ChatServer) -> None:
     """Those who wait for events or answers, and those who ask later."""
     ended: list[Disconnected] = []
-    client = Client(port=server.address[1], on_end=ended.append)
+    client = Client(port=server.address[1], on_end=ended.append, give_up=0)
     threading.Thread(target=server.stop).start()
     with pytest.raises(Disconnected) as error:
         list(client.events())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -12,59 +11,57 @@ from hypothesis import strategies as st
 from chat_client.session import Answer, Fault, ProtocolError, Session, State
 from chat_schema import events, replies, requests
 from chat_schema.errors import Refused
-from chat_schema.framing import FrameDecoder, encode_frame
-
-ALICE = {"uid": "u1", "nick": "alice"}
-TS = "2026-11-22T15:00:00.123Z"
+from chat_schema.framing import encode_frame
+from tests.support.client_script import TS, Script, event, frame, numbers
 
 
-def frame(**fields: Any) -> bytes:
-    """A frame from the server."""
-    return encode_frame(json.dumps(fields).encode())
+@pytest.fixture
+def script() -> Script:
+    """Alice is welcome."""
+    script = Script()
+    script.welcomes()
+    return script
 
 
-def said(seq: int, room: str = "dev", **more: Any) -> bytes:
-    """A broadcast from the server."""
-    return frame(type="broadcast", room=room, seq=seq, ts=TS, user=ALICE, text=f"m{seq}", **more)
+def test_hello_is_the_first_word_and_asks_for_a_stay() -> None:
+    """What is absent is left out of the bytes; what is asked meanwhile waits for the welcome."""
+    script = Script(Session("alice", client="c/1"))
+    script.session.ask(requests.Ping())
+    hello = script.connects()
+    assert hello == {
+        "type": "hello", "id": hello["id"], "version": 1, "nick": "alice", "client": "c/1",
+        "resume": {},
+    }  # fmt: skip
+    assert script.listens() == []
+    script.greets()
+    script.hears("ping")
 
 
-def joined(seq: int, re: str) -> bytes:
-    """The answer to a join at number `seq`."""
-    return frame(
-        type="ok", re=re, room="Dev", epoch="e", seq=seq, topic="", members=[], count=0,
-        history={"oldest": 1},
-    )  # fmt: skip
+def test_a_token_of_an_earlier_program_is_shown_without_cursors() -> None:
+    """So asks who was started anew: nothing is replayed."""
+    assert Script(Session("alice", token="t-0")).connects()["resume"] == {"token": "t-0"}
 
 
-def sent(data: bytes) -> list[dict[str, Any]]:
-    """The frames in what a session wants sent."""
-    return [json.loads(body) for body in FrameDecoder(1 << 20).feed(data)]
+def test_without_resume_nothing_of_it_is_asked() -> None:
+    """The end of such a client's connection is the end of its stay."""
+    assert "resume" not in Script(Session("alice", resume=False)).connects()
 
 
-def test_a_request_goes_out_with_an_id_and_without_empty_fields() -> None:
-    """What is absent is left out of the bytes."""
-    session = Session()
-    id, data = session.ask(requests.Hello(nick="alice"))
-    assert sent(data) == [{"type": "hello", "nick": "alice", "id": id}]
-
-
-def test_the_answer_finds_its_request_and_has_its_type() -> None:
+def test_the_answer_finds_its_request_and_has_its_type(script: Script) -> None:
     """A reply is read as what its request promises."""
-    session = Session()
-    id, _ = session.ask(requests.Join(room="dev"))
-    [answer] = session.receive(joined(7, id))
+    id = script.session.ask(requests.Join(room="dev"))
+    [answer] = script.lets_in(id, "dev", 7)
     assert isinstance(answer, Answer)
     assert isinstance(answer.reply, replies.JoinOk)
     assert (answer.id, answer.reply.seq) == (id, 7)
-    assert session.waiting == 0
+    assert script.session.waiting == 0
 
 
-def test_a_refusal_is_an_answer_with_the_wire_s_code() -> None:
+def test_a_refusal_is_an_answer_with_the_wire_s_code(script: Script) -> None:
     """Errors carry all their fields into the exception."""
-    session = Session()
-    id, _ = session.ask(requests.Nick(nick="bob"))
-    [answer] = session.receive(
-        frame(type="error", re=id, code="rate.x", message="m", retry_after=2.5, limit=3, new=1)
+    id = script.session.ask(requests.Nick(nick="bob"))
+    [answer] = script.says(
+        "error", re=id, code="rate.x", message="m", retry_after=2.5, limit=3, new=1
     )
     assert isinstance(answer, Answer)
     assert isinstance(answer.reply, Refused)
@@ -73,64 +70,73 @@ def test_a_refusal_is_an_answer_with_the_wire_s_code() -> None:
 
 def test_an_error_of_the_connection_is_a_fault() -> None:
     """Without `re` it belongs to no request."""
-    data = frame(type="error", code="frame.too_large", message="m", fatal=True)
-    [fault] = Session().receive(data)
+    script = Script()
+    script.connects()
+    [fault] = script.says("error", code="frame.too_large", message="m", fatal=True)
     assert isinstance(fault, Fault)
     assert fault.refused.fatal
 
 
-def test_repeats_are_dropped() -> None:
+def test_repeats_are_dropped(script: Script) -> None:
     """A number at or below the cursor was seen: by the snapshot, or as an event."""
-    session = Session()
-    id, _ = session.ask(requests.Join(room="dev"))
-    session.receive(joined(2, id))
-    items = session.receive(said(2) + said(3) + said(3) + said(4, room="DEV"))
+    script.joins("Dev", 2)
+    items = script.tells(event(2), event(3), event(3), event(4, room="DEV"))
     assert [item.seq for item in items if isinstance(item, events.Broadcast)] == [3, 4]
 
 
-def test_unknown_numbered_events_move_the_cursor() -> None:
+def test_unknown_numbered_events_move_the_cursor(script: Script) -> None:
     """A later level's event counts like any other, and is handed on as Unknown."""
-    session = Session()
-    [unknown] = session.receive(frame(type="x-a.org/poll", room="dev", seq=1, votes=[1]))
+    script.joins("dev", 0)
+    [unknown] = script.says("x-a.org/poll", room="dev", seq=1, votes=[1])
     assert isinstance(unknown, events.Unknown)
-    assert session.receive(said(1)) == []
+    assert script.tells(event(1)) == []
 
 
-def test_pings_are_answered_by_the_session_itself() -> None:
-    """`outgoing` has the pong once."""
-    session = Session()
-    session.receive(frame(type="ping", ts=TS))
-    assert sent(session.outgoing()) == [{"type": "pong"}]
-    assert session.outgoing() == b""
+def test_pings_are_answered_by_the_session_itself(script: Script) -> None:
+    """With one pong."""
+    script.says("ping", ts=TS)
+    assert script.listens() == [{"type": "pong"}]
 
 
 def test_welcome_and_bye_move_the_state() -> None:
-    """New, welcome, ended."""
-    session = Session()
-    states = [session.state]
-    id, _ = session.ask(requests.Hello())
-    session.receive(
-        frame(
-            type="welcome", re=id, version=1, level=9, server="s", user=ALICE, limits={"text": 100},
-            heartbeat={"interval": 30, "timeout": 75}, durability="eternal", new=[],
-        )
+    """Away, new, welcome, ended, away."""
+    script = Script()
+    states = [script.session.state]
+    script.connects()
+    states.append(script.session.state)
+    script.says(
+        "welcome", re=script.hello["id"], version=1, level=9, server="s",
+        user={"uid": "u1", "nick": "alice"}, limits={"text": 100},
+        heartbeat={"interval": 30, "timeout": 75}, durability="eternal", new=[],
     )  # fmt: skip
-    states.append(session.state)
-    assert session.welcome is not None
-    assert (session.welcome.limits.text, session.welcome.durability) == (100, "memory")
-    session.receive(frame(type="bye", code="server.shutdown", message="m", reconnect="perhaps"))
-    states.append(session.state)
-    assert states == [State.NEW, State.WELCOME, State.ENDED]
-    assert session.bye is not None
-    assert session.bye.reconnect == "later"
+    states.append(script.session.state)
+    welcome = script.session.welcome
+    assert welcome is not None
+    assert (welcome.limits.text, welcome.durability) == (100, "memory")
+    script.says("bye", code="server.shutdown", message="m", reconnect="perhaps")
+    states.append(script.session.state)
+    assert script.session.bye is not None
+    assert script.session.bye.reconnect == "later"
+    script.session.lose()
+    states.append(script.session.state)
+    assert states == [State.AWAY, State.NEW, State.WELCOME, State.ENDED, State.AWAY]
 
 
-def test_an_answer_nobody_waits_for_is_ignored() -> None:
+def test_an_answer_nobody_waits_for_is_ignored(script: Script) -> None:
     """A repeated reply harms nobody."""
-    session = Session()
-    id, _ = session.ask(requests.Ping())
-    assert len(session.receive(frame(type="ok", re=id))) == 1
-    assert session.receive(frame(type="ok", re=id)) == []
+    id = script.session.ask(requests.Ping())
+    assert len(script.says("ok", re=id)) == 1
+    assert script.says("ok", re=id) == []
+
+
+def test_who_one_is_follows_renames(script: Script) -> None:
+    """One's own, by answer or by event; the next hello asks for that nick."""
+    script.says("nick", user={"uid": "u1", "nick": "ally"}, old="alice", ts=TS)
+    script.says("nick", user={"uid": "u2", "nick": "rob"}, old="bob", ts=TS)
+    assert script.session.user is not None
+    assert script.session.user.nick == "ally"
+    script.session.lose()
+    assert script.connects()["nick"] == "ally"
 
 
 @pytest.mark.parametrize(
@@ -151,34 +157,54 @@ def test_a_frame_over_the_limit_is_refused_at_its_header() -> None:
 @given(st.binary(max_size=200), st.integers(0, 3))
 def test_no_bytes_raise_anything_else(data: bytes, asked: int) -> None:
     """Property: whatever a server sends, a session returns items or raises ProtocolError."""
-    session = Session()
+    script = Script()
+    script.welcomes()
     for _ in range(asked):
-        session.ask(requests.Join(room="dev"))
+        script.session.ask(requests.Join(room="dev"))
     try:
-        session.receive(encode_frame(data) + data)
+        script.session.receive(encode_frame(data) + data)
     except ProtocolError:
-        assert session.state is State.NEW
+        assert script.session.state is State.WELCOME
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=8,
 )
 
-
-@given(
+FRAMES = st.builds(
+    lambda type_, fields: {**fields, "type": type_},
     st.sampled_from([*events.EVENTS, "ok", "welcome", "error", "x-y/z"]),
     st.dictionaries(
-        st.sampled_from(["re", "room", "seq", "user", "code", "members", "text", "ts"]), JSON
+        st.sampled_from(
+            ["re", "room", "seq", "user", "code", "members", "text", "ts", "state", "epoch", "head"]
+        ),
+        JSON | st.sampled_from(["1", "2", "dev", "dm:u1:u2", "begin", "e", 2**53 - 1]),
     ),
 )
-def test_no_object_raises_anything_else(type_: str, fields: dict[str, Any]) -> None:
-    """Property: the same for well-formed objects of every type with fields of any kind."""
-    session = Session()
-    session.ask(requests.Join(room="dev"))
+
+
+@given(st.lists(FRAMES, max_size=5), st.booleans())
+def test_no_objects_raise_anything_else(frames: list[dict[str, Any]], welcome: bool) -> None:
+    """Property: the same for well-formed objects of every type, also on a later connection."""
+    script = Script()
+    script.welcomes("dev")
+    script.session.ask(requests.Join(room="tea"))
+    script.session.lose()
+    script.connects()
     try:
-        items = session.receive(frame(**{"re": "1", **fields, "type": type_}))
+        if welcome:
+            script.greets(resumed=True)
+        for each in frames:
+            script.session.receive(frame(**each))
+            script.session.lose() if each.get("text") else script.session.wake()
     except ProtocolError:
         return
-    assert len(items) <= 1
+    assert script.session.waiting <= 1
+
+
+def test_the_numbers_of_an_unread_conversation_have_no_gaps(script: Script) -> None:
+    """Of a room that was never entered nothing can be read back: what comes is shown."""
+    assert numbers(script.tells(event(5), event(9), event(9))) == [5, 9]
+    assert script.listens() == []

@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,13 @@ from chat_server import ChatServer
 from tests.support.document import Document, blocks
 from tests.support.program import BIN, ServerProgram, run_program
 from tests.support.terminal import Terminal
+
+
+@pytest.fixture(autouse=True)
+def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the clients leave for the next ones is not put where the tester's own is."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
 
 
 @pytest.fixture
@@ -128,13 +136,15 @@ def test_no_server_is_told_with_exit_69() -> None:
     ]
 
 
-def test_a_server_that_goes_away_ends_a_waiting_pipe() -> None:
-    """Although its input is still open: exit 69, with the server's reason."""
+def test_a_person_may_leave_while_the_server_is_away() -> None:
+    """The input stays usable, and /quit needs nobody to hear it."""
     with ServerProgram() as server, Terminal("chat-client", "--port", str(server.address[1])) as t:
-        t.wait_for_text("you are in #lobby")
-        threading.Thread(target=server.stop).start()
-        t.wait_for_text("chat-client: The server is stopping")
-        assert t.exit_code() == 69
+        t.wait_for_text("[guest_1 #lobby]")
+        server.stop()
+        t.wait_for_text("-- connection lost (the server is stopping")
+        t.wait_for_text("[guest_1 #lobby (offline)]")
+        t.type("/quit\r")
+        assert t.exit_code() == 0
 
 
 def test_what_arrives_does_not_destroy_what_is_typed(server: ChatServer, port: str) -> None:

@@ -3,12 +3,15 @@
 Rules:
 - Everything that arrives is printed on the client's reading thread, so lines stand in the order
   of the stream; the main thread only reads input and asks.
-- On a terminal, prompt_toolkit keeps what is being typed below what arrives. In a pipe each line of
-  input is answered before the next is read, and the exit code tells whether all went well.
+- On a terminal what is being typed stays below what arrives, and what is not acknowledged above
+  it. In a pipe each line of input is answered before the next is read, and the exit code tells
+  whether all went well.
+- Nothing typed is lost: what was not sent is shown again, with the reason.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import re
@@ -19,24 +22,33 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from chat_client import lines
-from chat_client.client import Client, Event, Reply
+from chat_client.client import Client
 from chat_client.commands import Help, UsageError, interpret, say
+from chat_client.cursors import Restarted
 from chat_client.escape import escape
+from chat_client.keeper import QUIT, Event, Reply
+from chat_client.link import Back, Link
+from chat_client.pending import Pending, text_of
 from chat_client.place import LOBBY, Place
+from chat_client.recent import SHOWN, Recent
+from chat_client.session import UNSURE
+from chat_client.tenancy import Tenancy
 from chat_client.transport import Disconnected
-from chat_schema import requests
+from chat_schema import replies, requests
 from chat_schema.errors import Refused
-from chat_schema.names import CONTROL, User
+from chat_schema.names import CONTROL, User, same_name
 
 if TYPE_CHECKING:
-    from prompt_toolkit import PromptSession
-    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+    from chat_client.ui.prompt import Prompt
 
 ESCAPE_SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
 """What programs write to colour and move: CSI, OSC, and the short ones (ECMA-48)."""
 
 CONTROLS = re.compile(rf"[{CONTROL}\n]")
 """Everything else that a message may not hold."""
+
+PIPE_GIVES_UP = 60.0
+"""Seconds without a connection after which a script is told: a restart is over by then."""
 
 EX_NEGATIVE = 1
 EX_UNAVAILABLE = 69
@@ -65,32 +77,35 @@ class Plain:
         self._interactive = interactive
         self._commands = commands
         self._place = Place(User(uid="", nick=nick or ""))
+        self._tenancy = Tenancy(host, port, self._complain)
+        self._pending = Pending()
+        self._recent = Recent()
         self._failed = False
         self._unanswered = 0
         self._settled = threading.Condition()
         self._ended: Disconnected | None = None
         self._input: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._prompt: PromptSession[str] | None = None
+        self._prompt: Prompt | None = None
+        self._client: Client | None = None
 
     def run(self) -> int:
         """Connect and chat until the input, the user or the server ends it."""
         try:
-            client = self._connect()
+            self._client = client = self._connect()
         except Disconnected as ended:
             return self._report_end(ended)
         except Refused as refused:
             self._complain(lines.of_refusal(refused))
             return EX_REFUSED
-        self._place.user = client.user
         try:
             self._converse(client)
-            client.close()
         except KeyboardInterrupt:
-            client.close()
             return EX_INTERRUPTED
         except Disconnected as ended:
             self._ended = ended
-        if self._ended is not None and self._ended.code != "client.quit":
+        finally:
+            self._leave(client)
+        if self._ended is not None and self._ended.code != QUIT:
             return self._report_end(self._ended)
         return EX_NEGATIVE if self._failed and not self._interactive else 0
 
@@ -102,9 +117,16 @@ class Plain:
         while True:
             try:
                 return Client(
-                    *self._address, nick=nick, on_event=self._on_event, on_end=self._on_end
+                    *self._address,
+                    nick=nick,
+                    on_event=self._on_event,
+                    on_link=self._on_link,
+                    on_end=self._on_end,
+                    give_up=math.inf if self._interactive else PIPE_GIVES_UP,
+                    token=self._tenancy.take(nick),
                 )
             except Refused as refused:
+                self._tenancy.release()
                 if not (self._interactive and refused.code.startswith("nick.")):
                     raise
                 self._show(lines.of_refusal(refused))
@@ -122,9 +144,12 @@ class Plain:
         return answer or None
 
     def _converse(self, client: Client) -> None:
+        self._place.user = client.user
         self._show(self._greeting(client))
-        self._ask(client, requests.Join(room=LOBBY))
-        source = self._typed() if self._interactive else self._piped()
+        self._tenancy.begin(client)
+        for room in self._rooms(client):
+            self._ask(client, requests.Join(room=room))
+        source = self._typed(client) if self._interactive else self._piped()
         for line in source:
             if not self._do(client, line):
                 return
@@ -133,26 +158,36 @@ class Plain:
         host, port = self._address
         server, nick = escape(client.welcome.server), escape(client.user.nick)
         hello = f"-- {server} at {host}:{port} knows you as {nick}; /help for help"
-        return [hello, *([f"-- {escape(client.welcome.motd)}"] if client.welcome.motd else [])]
+        kept = ["-- you were away for a moment: your name and your rooms were kept"]
+        motd = [f"-- {escape(client.welcome.motd)}"] if client.welcome.motd else []
+        return [hello, *(kept if client.resumed else []), *motd]
+
+    def _rooms(self, client: Client) -> list[str]:
+        """The rooms to enter, the one to look at last: a pipe talks in the lobby."""
+        kept = self._tenancy.rooms(client)
+        others = [room for room in kept if room.lower() != LOBBY]
+        return kept if kept and self._interactive else [*others, LOBBY]
+
+    def _leave(self, client: Client) -> None:
+        """Say goodbye; where nobody hears it, the stay is left for the next program."""
+        heard = not client.away
+        client.close()
+        self._tenancy.end(over=heard)
 
     # Input: on the main thread
 
-    def _typed(self) -> Iterator[str]:
-        """Lines as a person types them, with what arrives printed above."""
-        from prompt_toolkit import PromptSession
-        from prompt_toolkit.patch_stdout import patch_stdout
+    def _typed(self, client: Client) -> Iterator[str]:
+        from chat_client.ui.prompt import Prompt
 
-        self._prompt = PromptSession(erase_when_done=True, key_bindings=_keys())
-        with patch_stdout():
-            while self._ended is None:
-                try:
-                    yield self._prompt.prompt(self._prompt_text)
-                except EOFError:
-                    return
+        self._prompt = Prompt(self._pending.lines, lambda: self._prompt_text(client))
+        if self._ended is not None:
+            self._prompt.end()
+        return self._prompt.lines()
 
-    def _prompt_text(self) -> str:
+    def _prompt_text(self, client: Client) -> str:
         room = f" #{escape(self._place.room)}" if self._place.room else ""
-        return f"[{escape(self._place.user.nick)}{room}] "
+        away = " (offline)" if client.away else ""
+        return f"[{escape(self._place.user.nick)}{room}{away}] "
 
     def _piped(self) -> Iterator[str]:
         """Lines of standard input, each once the one before is answered."""
@@ -187,6 +222,9 @@ class Plain:
     def _ask(self, client: Client, request: requests.Request) -> None:
         with self._settled:
             self._unanswered += 1
+        self._pending.add(request)
+        if client.away and not text_of(request):
+            self._complain(["-- this is asked when the connection is back"])
         client.submit(request, lambda future: self._answered(client, request, future))
 
     def _wait_settled(self) -> None:
@@ -196,33 +234,84 @@ class Plain:
     # Output: on the reading thread
 
     def _on_event(self, event: Event) -> None:
-        self._show(lines.of_event(event, self._place.user))
+        if self._recent.hold(event):
+            return
+        mine = self._pending.arrived(event)
+        shown = lines.of_event(event, self._place.user)
+        if mine and self._interactive and shown:
+            shown[-1] += " ✓"
+        self._show(shown)
         self._place.note_event(event)
+        self._refresh()
+        if isinstance(event, Restarted):
+            self._show_recent(event.room, event.head, 1)
+
+    def _on_link(self, link: Link) -> None:
+        self._complain(lines.of_link(link))
+        if isinstance(link, Back):
+            self._place.user = link.user
+            self._tenancy.keep(self._place)
+        self._refresh()
 
     def _answered(self, client: Client, request: requests.Request, future: Future[Reply]) -> None:
+        self._pending.settle(request)
         error = future.exception()
-        if isinstance(error, Refused):
-            self._failed = True
-            self._complain(lines.of_refusal(error))
-        elif error is None:
-            reply = future.result()
-            self._place.note_reply(reply)
-            self._show(lines.of_reply(request, reply, self._place.user))
-            if (following := self._place.follow_up(reply)) is not None:
-                self._ask(client, following)
+        if error is not None:
+            self._report_failure(request, error)
+        else:
+            self._note(client, request, future.result())
+        self._refresh()
         with self._settled:
             self._unanswered -= 1
             self._settled.notify_all()
+
+    def _note(self, client: Client, request: requests.Request, reply: Reply) -> None:
+        """Take in and show a good answer, and ask what follows from it."""
+        new = isinstance(reply, replies.JoinOk) and same_name(reply.room) not in self._place.rooms
+        self._place.note_reply(reply)
+        recent = SHOWN if self._interactive else 0
+        self._show(lines.of_reply(request, reply, self._place.user, recent=recent))
+        self._tenancy.keep(self._place)
+        if isinstance(reply, replies.JoinOk) and new:
+            self._show_recent(reply.room, reply.seq, reply.history.oldest)
+        if (following := self._place.follow_up(reply)) is not None:
+            self._ask(client, following)
+
+    def _report_failure(self, request: requests.Request, error: BaseException) -> None:
+        if isinstance(error, Refused):
+            self._failed = True
+            self._complain(lines.of_refusal(error))
+        if text := text_of(request):
+            unsure = isinstance(error, Refused) and error.code == UNSURE
+            head = "this may not have been sent" if unsure else "this was not sent"
+            self._complain([f"!! {head}:", *text])
+
+    def _show_recent(self, room: str, head: int, oldest: int) -> None:
+        """Ask for a room's last messages, and let its live ones wait until they are shown."""
+        if not self._interactive or self._client is None:
+            return
+        request = self._recent.begin(room, head, oldest)
+        if request is not None:
+            self._client.submit(request, lambda future: self._recent_arrived(room, future))
+
+    def _recent_arrived(self, room: str, future: Future[Reply]) -> None:
+        reply = future.result() if future.exception() is None else None
+        if isinstance(reply, replies.HistoryOk):
+            self._show(lines.of_recent(reply, self._place.user))
+        for event in self._recent.end(room):
+            self._on_event(event)
 
     def _on_end(self, reason: Disconnected) -> None:
         with self._settled:
             self._ended = reason
             self._settled.notify_all()
         self._input.put(None)
-        if self._prompt is not None and self._prompt.app.is_running:
-            app = self._prompt.app
-            if app.loop is not None:
-                app.loop.call_soon_threadsafe(lambda: app.exit(exception=EOFError))
+        if self._prompt is not None:
+            self._prompt.end()
+
+    def _refresh(self) -> None:
+        if self._prompt is not None:
+            self._prompt.refresh()
 
     def _show(self, text: list[str]) -> None:
         try:
@@ -230,7 +319,7 @@ class Plain:
                 print(line, flush=True)
         except BrokenPipeError:  # nobody reads any more, as in `chat-client | head`: end quietly
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            self._on_end(Disconnected("client.quit", "The output was closed."))
+            self._on_end(Disconnected(QUIT, "The output was closed."))
 
     def _complain(self, text: list[str]) -> None:
         """Show what went wrong: beside the rest on a terminal, apart from it in a pipe."""
@@ -249,19 +338,3 @@ class Plain:
 def plain_text(line: str) -> str:
     """A line of another program's output as a message: without colours and line ends."""
     return CONTROLS.sub("", ESCAPE_SEQUENCES.sub("", line))
-
-
-def _keys() -> KeyBindings:
-    """Ctrl-C clears a line that was begun; on an empty one it ends the chat."""
-    from prompt_toolkit.key_binding import KeyBindings
-
-    keys = KeyBindings()
-
-    @keys.add("c-c")
-    def _(event: KeyPressEvent) -> None:
-        if event.current_buffer.text:
-            event.current_buffer.reset()
-        else:
-            event.app.exit(exception=KeyboardInterrupt)
-
-    return keys

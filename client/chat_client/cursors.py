@@ -1,0 +1,300 @@
+"""How far each conversation was seen: repeats are dropped, gaps are filled before anything later.
+
+Rules:
+- A view is given each number of a conversation once, in order. What comes too early is held back
+  until pages of `history` have filled the gap; what retention removed is told as one Missing.
+- Another epoch ends the old numbers: Restarted is told, and the numbers of the server hold.
+- Every answer to a page moves the cursor or ends the fill: no server can keep a client filling
+  for ever without sending something new. What is held back is bounded; the rest is read again.
+- Conversations that cannot be read back (no epoch is known of them) have no gaps, only repeats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from chat_schema import events, limits, replies, requests
+from chat_schema.errors import Refused
+from chat_schema.names import EVERYONE, same_name
+
+HELD = 1000
+"""Events held back in all: more than a burst brings while a page is on its way."""
+
+TRIES = 5
+"""Times a page is asked for that the server cannot give at present."""
+
+CONVERSATIONS = 1000
+"""Conversations remembered: a server that invents more of them makes us forget the quietest."""
+
+WHISPERS = "dm:"
+"""How the name of every whisper conversation begins."""
+
+Numbered = events.NumberedEvent | events.Unknown
+Shown = events.AnyEvent | events.Unknown
+
+
+class Missing(events.Notice):
+    """Local: `count` numbers of `room` are gone for good, or could not be had."""
+
+    code: str = "history.gap"
+    ts: str = ""
+    room: str
+    count: int
+
+
+class Restarted(events.Notice):
+    """Local: the numbers of `room` have begun anew, and are at `head`; history was lost."""
+
+    code: str = "history.epoch"
+    ts: str = ""
+    room: str
+    head: int
+
+
+@dataclass
+class Conversation:
+    """One run of numbers: `seq` was handed on last, `head` is the newest known to exist.
+
+    `sure`: the server has told of `head` on this connection. `page`: one is asked for. `stalled`:
+    it was refused and may be asked for again later. `closed`: it was refused for good.
+    """
+
+    name: str
+    seq: int = 0
+    head: int = 0
+    epoch: str | None = None
+    joined: bool = False
+    sure: bool = True
+    page: bool = False
+    stalled: bool = False
+    closed: bool = False
+    tries: int = 0
+    held: dict[int, Numbered] = field(default_factory=dict)
+
+    @property
+    def whisper(self) -> bool:
+        """Whether two people talk here: such a conversation begins at 0."""
+        return self.name.startswith(WHISPERS)
+
+    @property
+    def readable(self) -> bool:
+        """Whether a gap in it can be filled."""
+        return not self.closed and (self.epoch is not None or self.whisper)
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything there is has been handed on."""
+        return self.sure and self.seq >= self.head
+
+    @property
+    def wanting(self) -> bool:
+        """Whether a page should be asked for now."""
+        incomplete = not self.whole or self.epoch is None
+        return self.readable and incomplete and not self.page and not self.stalled
+
+
+class Cursors:
+    """Every conversation this client knows, the one heard of last at the end."""
+
+    def __init__(self) -> None:
+        self.missed = 0
+        self._all: dict[str, Conversation] = {}
+
+    # What is known
+
+    def find(self, room: str) -> Conversation | None:
+        """The conversation of this name, in any case."""
+        return self._all.get(same_name(room))
+
+    def joined(self) -> list[str]:
+        """The rooms one is in, as they are spelled."""
+        return [each.name for each in self._all.values() if each.joined]
+
+    def places(self, leaving: Iterable[str]) -> dict[str, tuple[str, int]]:
+        """Where one is in each conversation, for a hello: rooms first, the latest heard first."""
+        left = {same_name(room) for room in leaving}
+        latest = [each for key, each in reversed(self._all.items()) if key not in left]
+        named = sorted(latest, key=lambda each: not each.joined)
+        known = {each.name: (each.epoch, each.seq) for each in named}
+        usable = [(name, (epoch, seq)) for name, (epoch, seq) in known.items() if epoch is not None]
+        return dict(usable[: limits.RESUMED])
+
+    def pages(self) -> list[requests.History]:
+        """The pages to ask for now; each is taken to be asked for."""
+        wanted = [each for each in self._all.values() if each.wanting]
+        for each in wanted:
+            each.page = True
+        return [requests.History(room=each.name, after=each.seq) for each in wanted]
+
+    @property
+    def stalled(self) -> bool:
+        """Whether a page was refused that can be asked for later, after `wake`."""
+        return any(each.stalled for each in self._all.values())
+
+    # What changes it
+
+    def take(self, event: Numbered) -> list[Shown]:
+        """What may be shown now that `event` is here: nothing, it alone, or it and more."""
+        if event.room is None or event.seq is None:
+            return [event]
+        found = self._meet(event.room)
+        found.head = max(found.head, event.seq)
+        if event.seq > found.seq + 1 and found.readable:
+            self._hold(found, event)
+            return []
+        if event.seq <= found.seq:
+            return []
+        found.seq = event.seq
+        return [event, *_release(found)]
+
+    def enter(self, reply: replies.JoinOk) -> list[Shown]:
+        """Take in the answer to a join."""
+        found = self._meet(reply.room)
+        found.name, found.joined, found.sure = reply.room, True, True
+        if found.epoch is None:
+            found.epoch = reply.epoch
+            found.seq = found.head = reply.seq
+        if found.epoch != reply.epoch:
+            return _start_over(found, reply.epoch, reply.seq)
+        found.head = max(found.head, reply.seq)
+        return []
+
+    def leave(self, room: str) -> None:
+        """Forget a room."""
+        self._all.pop(same_name(room), None)
+
+    def note_everyone(self, cursor: tuple[str, int]) -> None:
+        """Take in where `*` stands, unless it is known better."""
+        found = self._meet(EVERYONE)
+        if found.epoch is None:
+            found.epoch, found.seq = cursor
+            found.head = max(found.head, found.seq)
+
+    def lose(self) -> None:
+        """The connection is gone: what is held back will come again, and nothing is sure."""
+        self.missed = 0
+        for each in self._all.values():
+            each.held.clear()
+            each.head = each.seq
+            each.page = each.stalled = each.closed = each.sure = False
+            each.tries = 0
+
+    def forget_whispers(self) -> None:
+        """One has another uid: the conversations of the old one cannot be read any more."""
+        self._all = {key: each for key, each in self._all.items() if not each.whisper}
+
+    def replay(self, event: events.Replay) -> list[Shown]:
+        """Take in the beginning of a replay; its events come through `take`."""
+        if event.state != "begin" or event.epoch is None:
+            return []
+        found = self._meet(event.room)
+        head = event.head or 0
+        found.sure = True
+        if found.epoch is None and not found.whisper:
+            found.seq = event.after or 0
+        if found.epoch not in (None, event.epoch) or found.seq > head:
+            return _start_over(found, event.epoch, head)
+        found.epoch = event.epoch
+        found.head = max(found.head, head)
+        self.missed += found.head - found.seq
+        return []
+
+    def fill(self, room: str, reply: replies.HistoryOk) -> list[Shown]:
+        """Take in a page that was asked for."""
+        found = self.find(room)
+        if found is None:
+            return []
+        found.page, found.sure, found.tries = False, True, 0
+        if found.epoch not in (None, reply.epoch):
+            return _start_over(found, reply.epoch, reply.head)
+        found.epoch = reply.epoch
+        if reply.more:
+            found.head = max(found.head, reply.head)
+        before = found.seq
+        shown = _turn_page(found, reply)
+        if found.seq == before and found.seq < found.head:
+            shown += _give_up(found)
+        return shown
+
+    def refuse(self, room: str, refused: Refused) -> list[Shown]:
+        """Take in that a page was refused."""
+        found = self.find(room)
+        if found is None:
+            return []
+        found.page = False
+        found.tries += 1
+        if refused.retryable and found.tries < TRIES:
+            found.stalled = True
+            return []
+        found.sure = found.closed = True
+        return _give_up(found)
+
+    def wake(self) -> None:
+        """Ask again for what was refused."""
+        for each in self._all.values():
+            each.stalled = False
+
+    def _meet(self, room: str) -> Conversation:
+        """Find or begin a conversation, which is now the one heard of last."""
+        key = same_name(room)
+        found = self._all.pop(key, None) or Conversation(room)
+        self._all[key] = found
+        if len(self._all) > CONVERSATIONS:
+            quiet = (key for key, each in self._all.items() if not each.joined)
+            del self._all[next(quiet, next(iter(self._all)))]
+        return found
+
+    def _hold(self, found: Conversation, event: Numbered) -> None:
+        assert event.seq is not None
+        if sum(len(each.held) for each in self._all.values() if each.held) < HELD:
+            found.held.setdefault(event.seq, event)
+
+
+def _release(found: Conversation) -> list[Shown]:
+    """What follows without a gap among the events held back; older ones are thrown away."""
+    shown: list[Shown] = []
+    while (event := found.held.pop(found.seq + 1, None)) is not None:
+        found.seq += 1
+        shown.append(event)
+    if found.held and min(found.held) <= found.seq:
+        found.held = {seq: event for seq, event in found.held.items() if seq > found.seq}
+    return shown
+
+
+def _turn_page(found: Conversation, reply: replies.HistoryOk) -> list[Shown]:
+    """The events of a page, each after what is missing before it; then what was held back."""
+    shown = _skip(found, min(reply.oldest - 1, reply.head))
+    for event in map(events.event_of, reply.events):
+        if not isinstance(event, Numbered) or event.seq is None or event.seq <= found.seq:
+            continue
+        shown += _skip(found, event.seq - 1)
+        found.seq = event.seq
+        shown.append(event)
+    found.head = max(found.head, found.seq)
+    return shown + _release(found)
+
+
+def _skip(found: Conversation, to: int) -> list[Shown]:
+    """Give up the numbers up to `to` where they were not seen."""
+    count = to - found.seq
+    if count <= 0:
+        return []
+    found.seq = to
+    found.head = max(found.head, to)
+    plural = "message is" if count == 1 else "messages are"
+    return [Missing(room=found.name, count=count, message=f"{count} {plural} gone for good.")]
+
+
+def _give_up(found: Conversation) -> list[Shown]:
+    """The server does not give what is missing: go on with what is here."""
+    to = min(found.held, default=found.head + 1) - 1
+    return _skip(found, to) + _release(found)
+
+
+def _start_over(found: Conversation, epoch: str, head: int) -> list[Shown]:
+    found.epoch = epoch
+    found.seq = head
+    found.head = max(found.held, default=head)
+    message = "The numbers have begun anew: history was lost or restored."
+    return [Restarted(room=found.name, head=head, message=message), *_release(found)]
