@@ -16,6 +16,7 @@ import secrets
 import threading
 from base64 import b32encode
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -120,7 +121,8 @@ class Hub:
             if person.digest is not None and reason != "quit":
                 self._held[person.uid] = held
                 return held
-        self._end(held, reason, session.connection.loop.stamp)
+            self._end(held, reason, session.connection.loop.stamp)
+        self._drop_void(held)
         return None
 
     def release(self, held: Held, stamp: str) -> None:
@@ -129,19 +131,8 @@ class Hub:
             if self._held.get(held.person.uid) is not held:
                 return
             del self._held[held.person.uid]
-        self._end(held, "lost", stamp)
-
-    def _end(self, held: Held, reason: LeaveReason, stamp: str) -> None:
-        person, rooms = held
-        with self._lock:
-            for room in rooms.values():
-                self._leave(person, room, reason, stamp)
-            self._people.depart(person)
-            self._forget_conversations(person)
-        if person.digest is not None:
-            self._journal.drop_stay(person.uid)
-        for room in rooms.values():
-            self._drop_if_void(room)
+            self._end(held, "lost", stamp)
+        self._drop_void(held)
 
     def keep_stay(self, session: Session, done: Done) -> None:
         """Keep the stay as it is now, so that it can be resumed after a restart too."""
@@ -267,6 +258,15 @@ class Hub:
             self._journal.evict(evicted)
         return room
 
+    def _end(self, held: Held, reason: LeaveReason, stamp: str) -> None:
+        """Let somebody go who is in no session and not held any more."""
+        for room in held.rooms.values():
+            self._leave(held.person, room, reason, stamp)
+        self._people.depart(held.person)
+        self._forget_conversations(held.person)
+        if held.person.digest is not None:
+            self._journal.drop_stay(held.person.uid)
+
     def _leave(self, person: Person, room: Room, reason: LeaveReason, stamp: str) -> None:
         if self._rooms.leave(room, person):
             self._post(room.key, composition.leave(room.name, stamp, person, reason))
@@ -291,10 +291,11 @@ class Hub:
         except Refused:
             self._journal.drop_stay(stay.uid)
             return None
-        rooms = [self._open_room(name) for name in stay.rooms]
-        for room in rooms:
-            self._rooms.enter(room, person)
-        held = self._held[person.uid] = Held(person, {room.key: room for room in rooms})
+        held = self._held[person.uid] = Held(person, {})
+        for name in stay.rooms:
+            with suppress(Refused):  # fewer rooms are allowed now
+                room = held.rooms[same_name(name)] = self._open_room(name)
+                self._rooms.enter(room, person)
         return held
 
     def _restore_conversations(self) -> None:
@@ -364,6 +365,10 @@ class Hub:
                 reached.update(audience)
         if session.connection.loop is loop and not keys:
             session.connection.send(frame)
+
+    def _drop_void(self, held: Held) -> None:
+        for room in held.rooms.values():
+            self._drop_if_void(room)
 
     def _drop_if_void(self, room: Room) -> None:
         """Let a room go that has neither members nor history."""

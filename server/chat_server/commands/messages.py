@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from chat_schema import requests
 from chat_schema.errors import Refused
 from chat_schema.names import EVERYONE
 from chat_schema.requests import Request
 from chat_server import composition
+from chat_server.domain.people import Person
 from chat_server.domain.rooms import Room
 from chat_server.journal.base import Answer, Entry
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from chat_server.dispatch import Session
@@ -20,7 +23,11 @@ if TYPE_CHECKING:
 
 def broadcast(services: Services, session: Session, request: requests.Broadcast) -> None:
     """Append a message to a room; its members and the author hear of it when it is kept."""
-    room = session.rooms.get(request.room) or _room_of(session, request.room)
+    unless = None
+    try:
+        room = session.rooms.get(request.room) or _room_of(session, request.room)
+    except Refused as refused:
+        room, unless = _sent_before(request, refused, Room(request.room))
     ts = session.connection.loop.stamp
     head, tail = composition.broadcast(room.name, ts, session.known, request.text, request.cid)
     entry = Entry(
@@ -33,6 +40,7 @@ def broadcast(services: Services, session: Session, request: requests.Broadcast)
         origin=session,
         re=request.id,
         answer=_sent(session, request, room.name, ts),
+        unless=unless,
     )
     services.journal.append(entry)
     session.in_flight += 1
@@ -40,11 +48,14 @@ def broadcast(services: Services, session: Session, request: requests.Broadcast)
 
 def whisper(services: Services, session: Session, request: requests.Whisper) -> None:
     """Append a message to the conversation of two people."""
-    person = session.known
-    other = services.hub.online(request.to)
-    if other is person:
-        raise Refused("user.self", "You cannot whisper to yourself.", field="to")
-    room = services.hub.converse(person, other)
+    person, unless = session.known, None
+    try:
+        other = services.hub.online(request.to)
+        if other is person:
+            raise Refused("user.self", "You cannot whisper to yourself.", field="to")
+    except Refused as refused:
+        other, unless = _sent_before(request, refused, Person("", request.to))
+    room = services.hub.converse(person, other) if unless is None else ""
     ts = session.connection.loop.stamp
     head, tail = composition.whisper(room, ts, person, other, request.text, request.cid)
     entry = Entry(
@@ -58,9 +69,19 @@ def whisper(services: Services, session: Session, request: requests.Whisper) -> 
         re=request.id,
         answer=_sent(session, request, room, ts),
         people=(person.uid, other.uid),
+        unless=unless,
     )
     services.journal.append(entry)
     session.in_flight += 1
+
+
+def _sent_before(
+    request: requests.Broadcast | requests.Whisper, refused: Refused, target: T
+) -> tuple[T, Refused]:
+    """What cannot be sent now, to the journal all the same: it may have been before."""
+    if request.cid is None:
+        raise refused
+    return target, refused
 
 
 def _room_of(session: Session, name: str) -> Room:

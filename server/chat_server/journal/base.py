@@ -37,12 +37,15 @@ class Entry:
     The body is `head`, the number, and `tail`: the handler has made both, so that a journal needs
     to know no message. `author`, `cid` and `ts` (the date as in the body) recognise a repetition.
     `people` are the uids that get it where it is not for a room. `topic` is what the room's topic
-    becomes, None where it stays. `origin` is the session that asked under the id `re`, and `answer`
-    makes the reply, None where no reply is wanted; a journal carries these three and never looks.
+    becomes, None where it stays. `unless` is given for an entry that cannot be kept any more (whom
+    it is for has left): it is refused so, unless it repeats one that was kept. `origin` is the
+    session that asked under the id `re`, and `answer` makes the reply, None where no reply is
+    wanted; a journal carries these three and never looks.
     """
 
     __slots__ = (
         "answer", "author", "cid", "head", "origin", "people", "re", "room", "tail", "topic", "ts",
+        "unless",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - one parameter per fact
@@ -59,6 +62,7 @@ class Entry:
         answer: Answer | None,
         people: tuple[str, ...] = (),
         topic: str | None = None,
+        unless: Refused | None = None,
     ) -> None:
         self.room = room
         self.head = head
@@ -71,6 +75,7 @@ class Entry:
         self.answer = answer
         self.people = people
         self.topic = topic
+        self.unless = unless
 
 
 Answer = Callable[[int, str | None], bytes]

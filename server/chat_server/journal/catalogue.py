@@ -42,6 +42,7 @@ class Catalogue:
         self.lock = threading.Lock()
         self._token = secrets.token_hex(4)
         self._forgotten = 0
+        self._looked_at: dict[str, str] = {}
         self._shelves = {shelf.key: shelf for shelf in _load(connection)}
         self._last_id = max((shelf.id for shelf in self._shelves.values()), default=0)
 
@@ -56,11 +57,12 @@ class Catalogue:
     def draft(self, key: str, name: str) -> Shelf:
         """A room that is about to get its first entry; `add` makes it known."""
         self._last_id += 1
-        return Shelf(self._last_id, key, name, "", self.epoch)
+        return Shelf(self._last_id, key, name, "", self._looked_at.get(key, self._epoch))
 
     def add(self, shelf: Shelf) -> None:
         """Make a room known."""
         self._shelves[shelf.key] = shelf
+        self._looked_at.pop(shelf.key, None)
 
     def remove(self, key: str) -> None:
         """Forget a room; should one of this name come again, it has another epoch."""
@@ -68,10 +70,16 @@ class Catalogue:
         self._forgotten += 1
 
     def position(self, key: str) -> Position:
-        """Where a room stands, with or without entries."""
+        """Where a room stands; one without entries will begin in the epoch that is told here."""
         with self.lock:
             shelf = self._shelves.get(key)
-            return shelf.position if shelf is not None else Position(self.epoch, 0, 1)
+            if shelf is not None:
+                return shelf.position
+            return Position(self._looked_at.setdefault(key, self._epoch), 0, 1)
+
+    def look_away(self, key: str) -> None:
+        """Nobody needs to know any more where a room without entries stands."""
+        self._looked_at.pop(key, None)
 
     def known(self, key: str) -> Known | None:
         """Name and topic of a room that has entries."""
@@ -79,8 +87,12 @@ class Catalogue:
             shelf = self._shelves.get(key)
             return Known(shelf.name, shelf.topic) if shelf is not None else None
 
+    def without_entries(self, key: str) -> Position:
+        """Where a room stood a moment ago, when it was found to have no entries."""
+        return Position(self._looked_at.get(key, self._epoch), 0, 1)
+
     @property
-    def epoch(self) -> str:
+    def _epoch(self) -> str:
         """The epoch of rooms that begin now."""
         return f"{self._token}.{self._forgotten}"
 

@@ -63,17 +63,18 @@ class Chores:
         self._unindexed += entries
         self._unchecked += entries + notes
 
-    def urgent(self) -> None:
-        """Do what cannot wait for a quiet moment."""
+    def urgent(self) -> bool:
+        """Do what cannot wait for a quiet moment; what is left can."""
         if self._unindexed >= INDEX_BEHIND:
-            self._index()
+            self.index()
         if self._unchecked >= CHECKPOINT_BUSY:
             self._checkpoint()
+        return False
 
     def step(self, now: float) -> bool:
         """Do one step of what there is to do at `now`, in seconds; False where there is nothing."""
         if self._unindexed:
-            self._index()
+            self.index()
         elif self._to_prune:
             self._prune(self._to_prune.pop())
         elif self._swept is not None:
@@ -98,12 +99,8 @@ class Chores:
 
     # The search index
 
-    def index_all(self) -> None:
-        """Bring the search index up to date, a step at a time."""
-        while self._unindexed:
-            self._index()
-
-    def _index(self) -> None:
+    def index(self) -> bool:
+        """Index the next events; True where there are more."""
         (indexed,) = self._connection.execute(
             "select value from facts where name = 'indexed'"
         ).fetchone()
@@ -113,7 +110,7 @@ class Chores:
         ).fetchone()
         if last is None:
             self._unindexed = 0
-            return
+            return False
         with self._transaction():
             self._connection.execute(
                 """insert into words (rowid, room, text)
@@ -122,6 +119,7 @@ class Chores:
             )
             self._connection.execute("update facts set value = ? where name = 'indexed'", (last,))
         self._unindexed = self._count_unindexed()
+        return self._unindexed > 0
 
     def _count_unindexed(self) -> int:
         (count,) = self._connection.execute(
@@ -144,12 +142,15 @@ class Chores:
         bound = self._bound(shelf)
         if bound <= shelf.pruned:
             return
+        self._remove(shelf, bound)
+        self._to_prune.append(shelf)
+
+    def _remove(self, shelf: Shelf, bound: int) -> None:
         with self._transaction():
             self._delete(shelf, bound)
             self._connection.execute("update rooms set pruned = ? where id = ?", (bound, shelf.id))
         with self._catalogue.lock:
             shelf.pruned = bound
-        self._to_prune.append(shelf)
 
     def _bound(self, shelf: Shelf) -> int:
         """The newest number that retention lets go of, at most a step away."""
@@ -188,18 +189,19 @@ class Chores:
                 where name = 'indexed'"""
         )
 
-    def forget(self, key: str) -> None:
-        """Delete a room, its last row when all its events are gone."""
+    def forget(self, key: str) -> bool:
+        """Delete the next events of a room, at last the room; True where there are more."""
         shelf = self._catalogue.find(key)
         if shelf is None:
-            return
-        for bound in range(shelf.pruned + STEP, shelf.head + STEP, STEP):
-            with self._transaction():
-                self._delete(shelf, bound)
+            return False
+        if shelf.pruned < shelf.head:
+            self._remove(shelf, min(shelf.head, shelf.pruned + STEP))
+            return True
         with self._transaction():
             self._connection.execute("delete from rooms where id = ?", (shelf.id,))
         with self._catalogue.lock:
             self._catalogue.remove(key)
+        return False
 
     # Cids
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic_core import from_json
 
 from chat_schema.errors import Refused
-from chat_schema.names import EVERYONE
+from chat_schema.names import EVERYONE, same_name
 from chat_server.journal.base import Entry
 
 
@@ -22,9 +24,14 @@ def is_conversation(key: str) -> bool:
 
 
 def same_content(body: bytes | str, entry: Entry) -> bool:
-    """Whether `entry` says what the event in `body` says."""
-    first, second = from_json(body), from_json(f"{entry.head}0{entry.tail}")
-    return all(first.get(field) == second.get(field) for field in ("type", "text", "topic"))
+    """Whether `entry` says what the event in `body` says, to the same room or nick."""
+    return _content(from_json(body)) == _content(from_json(f"{entry.head}0{entry.tail}"))
+
+
+def _content(event: dict[str, Any]) -> tuple[object, ...]:
+    """What an author asked for; to whom a nick belonged may have changed since."""
+    to = event["to"]["nick"] if "to" in event else event["room"]
+    return event["type"], event["text"], same_name(to)
 
 
 def conflict() -> Refused:

@@ -74,11 +74,15 @@ def open_writer(
         version = _version_of(path, len(migrations)) if path.exists() else 0
         path.touch(mode=0o600)  # what people whisper is in it
         connection = _connect(path, "rw")
-        connection.execute("pragma journal_mode = wal")
-        connection.execute(f"pragma synchronous = {SYNCHRONOUS[durability]}")
-        connection.execute("pragma wal_autocheckpoint = 0")
-        connection.execute("pragma temp_store = memory")
-        _migrate(connection, path, version, migrations)
+        try:
+            connection.execute("pragma journal_mode = wal")
+            connection.execute(f"pragma synchronous = {SYNCHRONOUS[durability]}")
+            connection.execute("pragma wal_autocheckpoint = 0")
+            connection.execute("pragma temp_store = memory")
+            _migrate(connection, path, version, migrations)
+        except BaseException:
+            connection.close()
+            raise
         return connection
     except (sqlite3.Error, OSError) as error:
         raise DatabaseRefused(f"{path} cannot be used: {error}") from None
@@ -102,11 +106,12 @@ def check(path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
     except sqlite3.Error as error:
         raise DatabaseRefused(f"{path} cannot be used: {error}") from None
     if verdict != "ok":
-        raise DatabaseRefused(f"{path} is damaged: {verdict}")
+        raise DatabaseRefused(f"{path} is damaged: {verdict.splitlines()[-1]}")
 
 
 def copy(source: sqlite3.Connection, target: Path) -> None:
     """Write a consistent copy of what `source` sees at this moment; it may be in use."""
+    target.touch(mode=0o600)  # what people whisper is in it
     connection = sqlite3.connect(target, isolation_level=None)
     try:
         source.backup(connection)  # in one step: steps would begin anew with every commit

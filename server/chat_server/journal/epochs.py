@@ -36,10 +36,11 @@ def renew_after_power_cut(connection: sqlite3.Connection, durability: Durability
         _sync(connection)
 
 
-def settle(connection: sqlite3.Connection) -> None:
-    """Bring everything to the disk at a clean end."""
+def settle(connection: sqlite3.Connection) -> bool:
+    """Bring everything to the disk at a clean end; that is all there is to do."""
     connection.execute("delete from facts where name = 'unsynced'")
     _sync(connection)
+    return False
 
 
 def _sync(connection: sqlite3.Connection) -> None:

@@ -94,6 +94,8 @@ class MemoryJournal:
             if self._hand_on is _not_open:
                 raise RuntimeError("the journal is not open")
             outcome = self._repeated(entry) if entry.cid is not None else None
+            if outcome is None and entry.unless is not None:
+                outcome = Failed(entry, entry.unless)
             self._hand_on((outcome or self._keep(entry),))
 
     def _keep(self, entry: Entry) -> Kept:
@@ -128,7 +130,7 @@ class MemoryJournal:
         key, seq, ts = first
         room = self._rooms.get(key)
         body = room.body(seq) if room is not None else None
-        if key != entry.room or (body is not None and not same_content(body, entry)):
+        if body is not None and not same_content(body, entry):
             return Failed(entry, conflict())
         return Repeated(entry, seq, ts)
 

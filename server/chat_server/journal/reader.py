@@ -52,7 +52,7 @@ class Reader:
         shelf = self._catalogue.find(room)
         if shelf is None:
             # not the position asked now: a first entry may have come meanwhile
-            return Page([], False, Position(self._catalogue.epoch, 0, 1))
+            return Page([], False, self._catalogue.without_entries(room))
         with self._borrow() as connection:
             connection.execute("begin")
             try:

@@ -19,6 +19,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,7 +46,7 @@ from chat_server.journal.base import (
 from chat_server.journal.catalogue import Catalogue
 from chat_server.journal.chores import Chores, Stamp
 from chat_server.journal.content import is_conversation
-from chat_server.journal.database import open_writer
+from chat_server.journal.database import DatabaseRefused, open_writer
 from chat_server.journal.epochs import renew_after_power_cut, settle
 from chat_server.journal.reader import Reader
 from chat_server.journal.writer import Note, Writer
@@ -61,14 +62,20 @@ BATCH = 1000
 QUIET = 0.2
 """Seconds without anything to store after which there is time for chores."""
 
+LOOK = 5.0
+"""Seconds between looks for chores when nothing was stored since the last."""
+
 NO_SYNC = frozenset({"SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC"})
 """Faults after which nothing that the system says about earlier writes can be believed."""
 
 
 class Errand(NamedTuple):
-    """Something to do between two batches; `done` is set when it was, or could not be."""
+    """Something to do between batches, a step at a time for as long as `step` returns True.
 
-    action: Callable[[], None]
+    `done` is set when it was done, or could not be.
+    """
+
+    step: Callable[[], bool]
     done: threading.Event
 
 
@@ -96,16 +103,21 @@ class SqliteJournal:
         self.durability = durability
         self.retention = retention
         self._connection = open_writer(path, durability)
-        renew_after_power_cut(self._connection, durability)
-        self._catalogue = Catalogue(self._connection)
-        self._stays = _load_stays(self._connection)
+        try:
+            renew_after_power_cut(self._connection, durability)
+            self._catalogue = Catalogue(self._connection)
+            self._stays = _load_stays(self._connection)
+            self._chores = Chores(self._connection, self._catalogue, retention, stamp)
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise DatabaseRefused(f"{path} cannot be used: {error}") from None
         self._writer = Writer(self._connection, self._catalogue)
-        self._chores = Chores(self._connection, self._catalogue, retention, stamp)
         self._reader = Reader(path, self._catalogue)
         self._queue: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._waiting = waiting
         self._hand_on: HandOn = _nobody
         self._fault: Refused | None = None
+        self._untidy = True
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
@@ -147,15 +159,16 @@ class SqliteJournal:
 
     def search(self, query: Query) -> Found:
         """Find the newest events that match, everything kept until now among them."""
-        self._do(self._chores.index_all)
+        self._do(self._chores.index)
         return self._reader.search(query)
 
     def evict(self, room: str) -> None:
-        """Nothing: rooms outlive the server."""
+        """Forget only where a room without entries stood: the others outlive the server."""
+        self._catalogue.look_away(room)
 
     def forget(self, room: str) -> None:
         """Delete a conversation in a quiet moment."""
-        self._queue.put(Errand(lambda: self._chores.forget(room), threading.Event()))
+        self._queue.put(Errand(partial(self._chores.forget, room), threading.Event()))
 
     def keep_stay(self, stay: Stay, done: Done) -> None:
         """Keep a stay with the next batch."""
@@ -173,7 +186,7 @@ class SqliteJournal:
 
     def flush(self) -> None:
         """Return when everything appended until now is settled."""
-        self._do(_nothing)
+        self._do(lambda: False)
 
     def close(self) -> None:
         """Settle what waits, then let go of the file; may be called without `open`."""
@@ -184,8 +197,7 @@ class SqliteJournal:
             self._queue.put(_Closing())
             self._thread.join()
         self._reader.close()
-        if self._fault is None:
-            settle(self._connection)
+        self._try(lambda: settle(self._connection))
         self._connection.close()
 
     @property
@@ -193,10 +205,10 @@ class SqliteJournal:
         """Whether the journal's thread runs; whether it can store is another matter."""
         return self._thread.is_alive()
 
-    def _do(self, action: Callable[[], None]) -> None:
+    def _do(self, step: Callable[[], bool]) -> None:
         """Have the journal's thread do something after what waits, and wait for it."""
         done = threading.Event()
-        self._queue.put(Errand(action, done))
+        self._queue.put(Errand(step, done))
         while not done.wait(1.0):
             if not self._thread.is_alive():
                 return
@@ -206,21 +218,26 @@ class SqliteJournal:
     def _run(self) -> None:
         while True:
             items = self._collect()
-            errands = [item for item in items if type(item) is Errand]
             self._settle(items)
-            for errand in errands:
-                self._try(errand.action)
-                errand.done.set()
+            if items and type(items[-1]) is Errand:
+                self._run_errand(items[-1])
             if items and type(items[-1]) is _Closing:
                 return
+
+    def _run_errand(self, errand: Errand) -> None:
+        if self._try(errand.step):
+            self._queue.put(errand)  # what has come meanwhile goes first
+        else:
+            errand.done.set()
 
     def _collect(self) -> list[Item]:
         """Everything that waits, at most a batch; nothing after a quiet moment, and its chores."""
         try:
-            items = [self._queue.get(timeout=QUIET)]
+            items = [self._queue.get(timeout=QUIET if self._untidy else LOOK)]
         except queue.Empty:
             self._tidy_up()
             return []
+        self._untidy = True
         while len(items) < BATCH and type(items[-1]) not in (Errand, _Closing):
             try:
                 items.append(self._queue.get_nowait())
@@ -230,8 +247,10 @@ class SqliteJournal:
 
     def _tidy_up(self) -> None:
         """Do chores until there are none, or something waits."""
-        while self._queue.empty() and self._try(lambda: self._chores.step(time.monotonic())):
-            pass
+        while self._queue.empty():
+            if not self._try(lambda: self._chores.step(time.monotonic())):
+                self._untidy = False
+                return
 
     def _settle(self, items: Sequence[Item]) -> None:
         """Store a batch, and let everybody know."""
@@ -282,12 +301,12 @@ class SqliteJournal:
             log.error("cannot store: %s (%s)", error, name)
         return refused
 
-    def _try(self, action: Callable[[], bool | None]) -> bool:
+    def _try(self, step: Callable[[], bool]) -> bool:
         """Do something that is not owed to anybody; a fault of the disk is noted."""
         if self._fault is not None:
             return False
         try:
-            return bool(action())
+            return step()
         except sqlite3.Error as error:
             self._failed(error)
             return False
@@ -304,7 +323,3 @@ def _nobody(outcomes: Sequence[Outcome]) -> None:
 
 def _ignore(_: Refused | None) -> None:
     """Nobody waits for it."""
-
-
-def _nothing() -> None:
-    """To be after what waits was the whole errand."""

@@ -10,6 +10,7 @@ Rules:
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -21,16 +22,17 @@ from chat_server.journal.base import Done, Entry, Failed, Kept, Outcome, Repeate
 from chat_server.journal.catalogue import Catalogue, Shelf
 from chat_server.journal.content import conflict, name_in, same_content
 
+log = logging.getLogger(__name__)
+
 INSERT = """insert into incoming (room, seq, author, cid, ts, body)
     select json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
         json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]')
     from json_each(?)"""
 
-FIRST_OUTCOMES = """select cids.author, cids.cid, rooms.key, cids.seq, cids.ts, events.body
+FIRST_OUTCOMES = """select cids.author, cids.cid, cids.seq, cids.ts, events.body
     from json_each(?) as pair
     join cids on cids.author = json_extract(pair.value, '$[0]')
         and cids.cid = json_extract(pair.value, '$[1]')
-    left join rooms on rooms.id = cids.room
     left join events on events.room = cids.room and events.seq = cids.seq"""
 
 
@@ -42,15 +44,14 @@ class Note(NamedTuple):
     done: Done
 
 
-First = tuple[str | None, int, str, str | None]
-"""Of the first entry with a cid: the room's key, the number, the date, and the body if kept."""
+First = tuple[int, str, str | None]
+"""Of the first entry with a cid: the number, the date, and the body where it is still kept."""
 
 
 class Writer:
-    """Stores batches through the only connection that writes; `stored` counts the entries."""
+    """Stores batches through the only connection that writes."""
 
     def __init__(self, connection: sqlite3.Connection, catalogue: Catalogue) -> None:
-        self.stored = 0
         self._connection = connection
         self._catalogue = catalogue
 
@@ -59,12 +60,12 @@ class Writer:
 
         The caller publishes the outcomes; until then nobody sees the new numbers.
         """
-        try:
-            return list(_Batch(self._catalogue, entries).store(self._connection, notes))
-        except sqlite3.IntegrityError:
-            return self._write_without_repeated(entries, notes)
-        finally:
-            self.stored += len(entries)
+        if all(entry.unless is None for entry in entries):
+            try:
+                return list(_Batch(self._catalogue, entries).store(self._connection, notes))
+            except sqlite3.IntegrityError:
+                log.debug("a batch holds a repeated cid")
+        return self._write_without_repeated(entries, notes)
 
     def _write_without_repeated(
         self, entries: Sequence[Entry], notes: Sequence[Note]
@@ -77,6 +78,8 @@ class Writer:
             name = (entry.author, entry.cid) if entry.cid is not None else entry
             if name in firsts:
                 outcomes.append(_repetition(entry, firsts[name]))
+            elif entry.unless is not None:
+                outcomes.append(Failed(entry, entry.unless))
             elif name in fresh:
                 again.append(entry)  # twice in this batch: the first has no number yet
             else:
@@ -156,7 +159,7 @@ class _Batch:
 
 
 def _repetition(entry: Entry, first: First) -> Outcome:
-    key, seq, ts, body = first
-    if (key is not None and key != entry.room) or (body and not same_content(body, entry)):
+    seq, ts, body = first
+    if body is not None and not same_content(body, entry):
         return Failed(entry, conflict())
     return Repeated(entry, seq, ts)

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chat_schema.errors import Refused
 from chat_schema.framing import encode_frame
 from chat_server.journal.base import (
     Answer,
@@ -111,6 +112,7 @@ def entry_of(
     nick: str = "alice",
     topic: str | None = None,
     name: str | None = None,
+    unless: Refused | None = None,
 ) -> Entry:
     """An entry as a broadcast makes it."""
     head = f'{{"type":"broadcast","room":"{name or room}","seq":'
@@ -127,6 +129,7 @@ def entry_of(
         answer=answer,
         people=("u1", "u2"),
         topic=topic,
+        unless=unless,
     )
 
 
@@ -465,6 +468,28 @@ def test_cids_belong_to_their_author(desk: Desk) -> None:
         entry_of("a", "x"),
     )
     assert [item.seq for item in desk.handed_on] == [1, 2, 3, 4]
+
+
+def test_what_cannot_be_sent_any_more_is_answered_if_it_was_sent_before(desk: Desk) -> None:
+    """A repetition has the first outcome, whoever has left meanwhile; a new one is refused."""
+    gone = Refused("user.offline", "Nobody called bob is online.")
+    desk.settle(entry_of("a", "hello", cid="c1"))
+    again = entry_of("a", "hello", cid="c1", unless=gone)
+    new = entry_of("a", "hello", cid="c2", unless=gone)
+    outcomes = desk.settle(again, new, entry_of("a", "last"))
+    assert Repeated(again, 1, DATE) in outcomes
+    assert Failed(new, gone) in outcomes
+    assert [item.seq for item in desk.handed_on] == [1, 2]
+
+
+def test_a_room_keeps_the_epoch_that_was_told_before_its_first_entry(desk: Desk) -> None:
+    """Whatever is forgotten in between."""
+    desk.settle(entry_of("dm:u1:u2", "x"))
+    told = desk.journal.position("a").epoch
+    desk.journal.forget("dm:u1:u2")
+    desk.journal.flush()
+    desk.append("a", "first")
+    assert desk.journal.position("a").epoch == told
 
 
 @given(said=st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 4)), max_size=30))
