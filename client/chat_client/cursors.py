@@ -160,6 +160,11 @@ class Cursors:
         found.head = max(found.head, reply.seq)
         return []
 
+    def close(self, room: str) -> None:
+        """Read nothing back of a room that is being left."""
+        if (found := self.find(room)) is not None:
+            found.closed = True
+
     def leave(self, room: str) -> None:
         """Forget a room."""
         self._all.pop(same_name(room), None)

@@ -129,6 +129,8 @@ class Session:
         self._outgoing.clear()
         self._early = [] if self._welcomes else None
         self._unanswered.start_over()
+        for room in self._unanswered.leaving():
+            self._cursors.close(room)
         self.greet()
 
     def greet(self) -> None:
