@@ -103,7 +103,7 @@ def check(path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
             (verdict,) = connection.execute("pragma integrity_check(1)").fetchone()
         finally:
             connection.close()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise DatabaseRefused(f"{path} cannot be used: {error}") from None
     if verdict != "ok":
         raise DatabaseRefused(f"{path} is damaged: {verdict.splitlines()[-1]}")

@@ -180,6 +180,13 @@ def test_a_file_cut_short_is_found_by_a_check(made: Path) -> None:
     refusal(made, check)
 
 
+def test_what_is_not_there_cannot_be_checked(path: Path) -> None:
+    """Told like everything else, and not made."""
+    with pytest.raises(DatabaseRefused, match=str(path)):
+        check(path)
+    assert not path.exists()
+
+
 def test_an_empty_file_is_no_backup(path: Path) -> None:
     """To a server it is a new database; whoever checks one expects something in it."""
     path.touch()
