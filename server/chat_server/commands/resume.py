@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     from chat_server.dispatch import Session
     from chat_server.domain.rooms import Room
     from chat_server.journal.base import Journal, Position
+    from chat_server.net.loop import Loop
     from chat_server.services import Resume, Services
+
+TURN = 0.1
+"""Seconds to wait for a turn when too many come back at once."""
 
 log = logging.getLogger("chat_server")
 
@@ -150,19 +154,25 @@ def _start(
     finish: Finish,
 ) -> None:
     """Have the stay kept, then what was missed read, then the answer given."""
+    job = partial(_read, services, session, missed, resumption)
 
-    def kept(_: Refused | None) -> None:  # what could not be kept is known while this server runs
-        job = partial(_read, services, session, missed, resumption)
-        if not missed:
-            finish(job(), None)
-            return
+    def read(*_: object) -> None:
         try:
             services.workers.submit(job, finish)
-        except Refused:
-            unread = [_unread(room) for room in missed]
-            finish(_answer(services, session, unread, resumption), None)
+        except Refused:  # everybody comes back at once after a restart: wait for one's turn
+            session.connection.loop.post((_read_later, read))
+
+    def kept(_: Refused | None) -> None:  # what could not be kept is known while this server runs
+        if missed:
+            read()
+        else:
+            finish(job(), None)
 
     services.hub.keep_stay(session, kept)
+
+
+def _read_later(loop: Loop, item: tuple[object, Callable[[float], None]]) -> None:
+    loop.call_at(loop.now + TURN, item[1])
 
 
 def _read(
