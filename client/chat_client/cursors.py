@@ -56,8 +56,8 @@ class Restarted(events.Notice):
 class Conversation:
     """One run of numbers: `seq` was handed on last, `head` is the newest known to exist.
 
-    `sure`: the server has told of `head` on this connection. `page`: one is asked for. `stalled`:
-    it was refused and may be asked for again later. `closed`: it was refused for good.
+    `sure`: the server has told of `head` on this connection. `page`: the number after which one is
+    asked for. `stalled`: it was refused for now. `closed`: it was refused for good.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Conversation:
     epoch: str | None = None
     joined: bool = False
     sure: bool = True
-    page: bool = False
+    page: int | None = None
     stalled: bool = False
     closed: bool = False
     tries: int = 0
@@ -91,7 +91,11 @@ class Conversation:
     def wanting(self) -> bool:
         """Whether a page should be asked for now."""
         incomplete = not self.whole or self.epoch is None
-        return self.readable and incomplete and not self.page and not self.stalled
+        return self.readable and incomplete and self.page is None and not self.stalled
+
+    def is_other(self, epoch: str) -> bool:
+        """Whether these numbers go on in another run; where nothing was seen, they begin in it."""
+        return self.epoch not in (None, epoch) and self.seq > 0
 
 
 class Cursors:
@@ -124,7 +128,7 @@ class Cursors:
         """The pages to ask for now; each is taken to be asked for."""
         wanted = [each for each in self._all.values() if each.wanting]
         for each in wanted:
-            each.page = True
+            each.page = each.seq
         return [requests.History(room=each.name, after=each.seq) for each in wanted]
 
     @property
@@ -155,8 +159,9 @@ class Cursors:
         if found.epoch is None:
             found.epoch = reply.epoch
             found.seq = found.head = reply.seq
-        if found.epoch != reply.epoch:
+        if found.is_other(reply.epoch):
             return _start_over(found, reply.epoch, reply.seq)
+        found.epoch = reply.epoch
         found.head = max(found.head, reply.seq)
         return []
 
@@ -182,7 +187,8 @@ class Cursors:
         for each in self._all.values():
             each.held.clear()
             each.head = each.seq
-            each.page = each.stalled = each.closed = each.sure = False
+            each.page = None
+            each.stalled = each.closed = each.sure = False
             each.tries = 0
 
     def forget_whispers(self) -> None:
@@ -198,7 +204,7 @@ class Cursors:
         found.sure = True
         if found.epoch is None and not found.whisper:
             found.seq = event.after or 0
-        if found.epoch not in (None, event.epoch) or found.seq > head:
+        if found.is_other(event.epoch) or found.seq > head:
             return _start_over(found, event.epoch, head)
         found.epoch = event.epoch
         found.head = max(found.head, head)
@@ -210,13 +216,13 @@ class Cursors:
         found = self.find(room)
         if found is None:
             return []
-        found.page, found.sure, found.tries = False, True, 0
-        if found.epoch not in (None, reply.epoch):
+        before, found.page = found.page, None
+        found.sure, found.tries = True, 0
+        if found.is_other(reply.epoch):
             return _start_over(found, reply.epoch, reply.head)
         found.epoch = reply.epoch
         if reply.more:
             found.head = max(found.head, reply.head)
-        before = found.seq
         shown = _turn_page(found, reply)
         if found.seq == before and found.seq < found.head:
             shown += _give_up(found)
@@ -227,7 +233,7 @@ class Cursors:
         found = self.find(room)
         if found is None:
             return []
-        found.page = False
+        found.page = None
         found.tries += 1
         if refused.retryable and found.tries < TRIES:
             found.stalled = True

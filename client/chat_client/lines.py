@@ -12,7 +12,7 @@ from chat_client.escape import escape, escape_lines
 from chat_client.link import Back, Link, Lost
 from chat_schema import events, replies, requests
 from chat_schema.errors import Refused
-from chat_schema.names import User
+from chat_schema.names import EVERYONE, User
 
 ACTION = "/me "
 """A text that begins so is told in the third person, as people know it from elsewhere."""
@@ -95,8 +95,14 @@ def _message(event: events.Broadcast | events.Whisper, where: str) -> list[str]:
 
 def _notice(event: events.Notice) -> str:
     if isinstance(event, Missing | Restarted):
-        return f"#{escape(event.room)} -- {escape(event.message)} ({event.code})"
+        return f"{_place(event.room)} -- {escape(event.message)} ({event.code})"
     return _line(event.ts, f"-- notice: {escape(event.message)}")
+
+
+def _place(room: str) -> str:
+    if room == EVERYONE:
+        return "everyone"
+    return "whispers" if room.startswith("dm:") else f"#{escape(room)}"
 
 
 def _deed(event: events.Topic | events.Join | events.Leave) -> str:

@@ -325,3 +325,24 @@ def test_a_server_that_cannot_resume_gets_joins(script: Script) -> None:
     script.listens()
     script.lets_in(join["id"], "dev", 11)
     assert not script.session.resumed
+
+
+def test_a_page_that_was_overtaken_is_no_page_without_progress(script: Script) -> None:
+    """What it brings came otherwise in the meantime; the next gap is read with another page."""
+    script.tells(event(12))
+    page = script.hears("history", after=10)
+    assert numbers(script.tells(event(11), event(14))) == [11, 12]
+    items = script.says(
+        "ok", re=page["id"], room="dev", more=False, oldest=1, head=12, epoch="e",
+        events=[event(11), event(12)],
+    )  # fmt: skip
+    assert missing(items) == []
+    assert numbers(script.pages(event(13), event(14))) == [13, 14]
+
+
+def test_where_nothing_was_seen_another_epoch_is_no_news(script: Script) -> None:
+    """An empty room has a new epoch with each start of a server; what it has now is all new."""
+    script.joins("tea", 0)
+    begin, *rest = replay("tea", 0, 2, epoch="f")
+    items = script.comes_back(*replay("dev", 10, 10), *replay("*", 0, 0), begin, *rest)
+    assert (restarted(items), numbers(items, "tea")) == ([], [1, 2])
