@@ -73,21 +73,22 @@ class Writer:
         firsts = self._firsts(entries)
         fresh: dict[object, Entry] = {}
         again: list[Entry] = []
-        outcomes: list[Outcome] = []
+        outcomes: dict[Entry, Outcome] = {}
         for entry in entries:
-            name = (entry.author, entry.cid) if entry.cid is not None else entry
+            name = _name(entry)
             if name in firsts:
-                outcomes.append(_repetition(entry, firsts[name]))
-            elif entry.unless is not None:
-                outcomes.append(Failed(entry, entry.unless))
+                outcomes[entry] = _repetition(entry, firsts[name])
             elif name in fresh:
                 again.append(entry)  # twice in this batch: the first has no number yet
+            elif entry.unless is not None:
+                outcomes[entry] = Failed(entry, entry.unless)
             else:
                 fresh[name] = entry
         batch = _Batch(self._catalogue, list(fresh.values()))
-        outcomes.extend(batch.store(self._connection, notes))
+        outcomes.update((kept.entry, kept) for kept in batch.store(self._connection, notes))
         firsts = self._firsts(again)
-        return outcomes + [_repetition(entry, firsts[entry.author, entry.cid]) for entry in again]
+        outcomes.update((entry, _repetition(entry, firsts[_name(entry)])) for entry in again)
+        return [outcomes[entry] for entry in entries]  # who asked is answered in that order
 
     def _firsts(self, entries: Sequence[Entry]) -> dict[object, First]:
         pairs = [(entry.author, entry.cid) for entry in entries if entry.cid is not None]
@@ -156,6 +157,11 @@ class _Batch:
             if connection.in_transaction:
                 connection.execute("rollback")
             raise
+
+
+def _name(entry: Entry) -> object:
+    """What two entries have in common of which the second repeats the first."""
+    return (entry.author, entry.cid) if entry.cid is not None else entry
 
 
 def _repetition(entry: Entry, first: First) -> Outcome:

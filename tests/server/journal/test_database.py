@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from chat_server.journal import database
+from chat_server.journal.base import Durability
 from chat_server.journal.database import MIGRATIONS, DatabaseRefused, check, copy, open_writer
 
 SECOND = ("alter table rooms add column colour text", "update rooms set colour = 'red'")
@@ -84,9 +85,7 @@ def test_a_new_database_is_its_owner_s_alone(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("durability", "level"), [("disk", 2), ("process", 1)])
-def test_how_durable_it_is_was_asked_for(
-    path: Path, durability: database.Durability, level: int
-) -> None:
+def test_how_durable_it_is_was_asked_for(path: Path, durability: Durability, level: int) -> None:
     """FULL syncs every commit, NORMAL only checkpoints; SQLite never checkpoints by itself."""
     connection = open_writer(path, durability)
     assert connection.execute("pragma synchronous").fetchone() == (level,)
