@@ -364,10 +364,10 @@ class Session:
         return items
 
     def _is_resumed(self, welcome: replies.Welcome) -> bool:
-        """Whether we are who we were, also where the server cannot promise it once more."""
-        if welcome.resume is not None:
-            return welcome.resume.resumed
-        return self.user is not None and self.user.uid == welcome.user.uid
+        """Whether we are who we were: the uid tells, whatever else is promised."""
+        if self.user is not None:
+            return self.user.uid == welcome.user.uid
+        return welcome.resume is not None and welcome.resume.resumed
 
     def _doubt(self) -> list[Incoming]:
         """We are somebody else: the server does not notice any more what comes twice."""

@@ -112,7 +112,7 @@ class ModelServer:
 
     def _welcome(self, hello: Frame) -> None:
         resume = hello["resume"]
-        resumed = "token" in resume and not self._forgotten
+        resumed = resume.get("token") == f"t-{self._uid}" and not self._forgotten
         if not resumed:
             self._uids += 1
             self._uid = f"u{self._uids * 10}"
