@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 from typing import Self
 
 from tests.chaos.logs import Logs
 from tests.chaos.member import Member
+from tests.chaos.participant import Participant, Role
+from tests.chaos.patron import Patron
 from tests.chaos.view import Bodies
 from tests.chaos.wire import Address
 
@@ -22,25 +25,30 @@ class CrowdStuck(Exception):
     """Something that had to happen did not within PATIENCE."""
 
 
-class Crowd:
-    """`writers` that speak and listen, and `readers` that listen; use it with `with`."""
+@dataclass(frozen=True)
+class Cast:
+    """How many of each: raw clients that speak, such that only listen, and users of the library."""
 
-    def __init__(self, address: Address, writers: int, readers: int, random: Random) -> None:
+    writers: int = 4
+    readers: int = 2
+    patrons: int = 2
+
+
+class Crowd:
+    """Everybody in a run; use it with `with`."""
+
+    def __init__(self, address: Address, cast: Cast, random: Random) -> None:
         self._quiet = threading.Event()
         self._complete = False
         bodies: Bodies = {}
-        names = [f"w{number}" for number in range(writers)]
-        names += [f"r{number}" for number in range(readers)]
-        self.members = [
-            Member(
-                name,
-                address,
-                list(ROOMS),
-                bodies,
-                Random(random.random()),
-                self._talk if name.startswith("w") else _never,
-            )
-            for name in names
+
+        def role(name: str, talking: Callable[[], bool]) -> Role:
+            return Role(name, address, ROOMS, Random(random.random()), talking)
+
+        self.members: list[Participant] = [
+            *(Member(role(f"w{number}", self._talk), bodies) for number in range(cast.writers)),
+            *(Member(role(f"r{number}", _never), bodies) for number in range(cast.readers)),
+            *(Patron(role(f"p{number}", self._talk), bodies) for number in range(cast.patrons)),
         ]
 
     def __enter__(self) -> Self:
@@ -91,7 +99,7 @@ class Crowd:
         """What everybody sent and saw."""
         return Logs(
             {member.name: member.messages for member in self.members},
-            {member.name: member.view.runs for member in self.members},
+            {member.name: member.runs for member in self.members},
             complete=self._complete,
         )
 

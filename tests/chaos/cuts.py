@@ -10,12 +10,10 @@ from tempfile import TemporaryDirectory
 
 from tests.chaos.checker import Violation
 from tests.chaos.child import Child
-from tests.chaos.crowd import Crowd, CrowdStuck
+from tests.chaos.crowd import Cast, Crowd, CrowdStuck
 from tests.chaos.kill import judge
 from tests.chaos.proxy import Proxy
 from tests.chaos.result import Result
-
-WRITERS, READERS = 5, 3
 
 
 def cuts(number: int, random: Random) -> Result:
@@ -25,7 +23,7 @@ def cuts(number: int, random: Random) -> Result:
     with TemporaryDirectory(prefix="chaos-") as folder, Child(Path(folder)) as child:
         child.start()
         with Proxy(child.address, random) as proxy:
-            with Crowd(proxy.address, WRITERS, READERS, random) as crowd:
+            with Crowd(proxy.address, Cast(), random) as crowd:
                 try:
                     _cut(number, proxy, crowd)
                 except CrowdStuck as stuck:

@@ -14,11 +14,10 @@ from tempfile import TemporaryDirectory
 
 from tests.chaos.checker import Violation, check
 from tests.chaos.child import Child
-from tests.chaos.crowd import Crowd, CrowdStuck
+from tests.chaos.crowd import Cast, Crowd, CrowdStuck
 from tests.chaos.result import Result
 from tests.chaos.store import Damaged, read_store
 
-WRITERS, READERS = 5, 3
 BURST = 120
 """Acknowledgements between a start and a kill, at most."""
 AT_START = 0.1
@@ -50,8 +49,10 @@ def terminate(cycles: int, random: Random) -> Result:
 def _scenario(name: str, cycles: int, random: Random, number: signal.Signals) -> Result:
     began = time.monotonic()
     times = Times()
+    # told when to come back, the library waits for seconds: it would be away most of the time
+    cast = Cast() if number == signal.SIGKILL else Cast(patrons=0)
     with TemporaryDirectory(prefix="chaos-") as folder, Child(Path(folder)) as child:
-        with Crowd(child.address, WRITERS, READERS, random) as crowd:
+        with Crowd(child.address, cast, random) as crowd:
             try:
                 _cycles(cycles, random, number, child, crowd, times)
             except CrowdStuck as stuck:

@@ -1,22 +1,19 @@
-"""One chaos client: says things, sees things, loses its connection and comes back to its stay.
+"""A participant of raw frames: loses its connection and comes back to its stay by the protocol.
 
 It keeps a window of messages without an answer. After a break it sends them again, in their order
-and under their cids, before anything new. What must not happen at all (a stay lost, a refusal that
-the load cannot cause, somebody held seen leaving) is a surprise, which counts as a violation.
+and under their cids, before anything new.
 """
 
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Callable
-from random import Random
 from typing import Any
 
 from tests.chaos.logs import Message
+from tests.chaos.participant import WINDOW, Participant, Role
 from tests.chaos.view import Bodies, View
-from tests.chaos.wire import Address, Gone, Wire
+from tests.chaos.wire import Gone, Wire
 
 PATIENCE = 0.25
 """Seconds of silence until a member asks whether the server is there."""
@@ -26,44 +23,15 @@ AGAIN = 0.02
 """Seconds before a message that was refused for the moment is sent again."""
 
 
-class Member(threading.Thread):
-    """A client with a thread of its own; it says something while `talking` says so.
+class Member(Participant):
+    """A client of raw frames."""
 
-    `whom` names those it may whisper to. `finish` lets it end, once all it said is answered and
-    a barrier has shown it everything that was said.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        address: Address,
-        rooms: list[str],
-        bodies: Bodies,
-        random: Random,
-        talking: Callable[[], bool],
-    ) -> None:
-        super().__init__(name=name, daemon=True)
-        self.view = View(bodies)
-        self.messages: list[Message] = []
-        self.surprises: list[str] = []
-        self.whom: list[str] = []
-        self.nick = ""
-        self.acknowledged = 0
-        self.duplicates = 0
-        self.refusals = 0
-        self.told = 0
-        self.untold = 0
-        self.window = 4
-        self.finish = threading.Event()
-        self.over = threading.Event()
-        self._address = address
-        self._rooms = rooms
-        self._random = random
-        self._talking = talking
+    def __init__(self, role: Role, bodies: Bodies) -> None:
+        super().__init__(role)
+        self._view = View(bodies)
+        self.runs = self._view.runs
         self._token = ""
-        self._uid = ""
         self._waiting: dict[str, Message] = {}
-        self._targets: dict[str, str] = {}
         self._unsent: list[Message] = []
         self._not_before = 0.0
         self._barrier = False
@@ -71,17 +39,17 @@ class Member(threading.Thread):
     @property
     def idle(self) -> bool:
         """Whether everything it said is answered."""
-        return not self._waiting and bool(self._uid)
+        return not self._waiting and bool(self.uid)
 
     def run(self) -> None:
         """Connect again and again until all is over."""
         while not self.over.is_set():
             try:
-                with Wire(self._address) as wire:
-                    self.view.connected()
+                with Wire(self.role.address) as wire:
+                    self._view.connected()
                     self._stay(wire)
             except Gone:
-                time.sleep(self._random.uniform(0.001, 0.02))
+                time.sleep(self.role.random.uniform(0.001, 0.02))
             except Exception as error:  # whatever a server sends must not end the run silently
                 self.surprises.append(f"{self.name} could not go on: {error!r}")
                 self.over.set()
@@ -115,43 +83,31 @@ class Member(threading.Thread):
     def _hello(self) -> dict[str, Any]:
         resume: Any = True
         if self._token:
-            resume = {"token": self._token, "rooms": self.view.resume()}
+            resume = {"token": self._token, "rooms": self._view.resume()}
         return {"type": "hello", "id": "hello", "client": "chaos", "resume": resume}
 
     def _speak(self, wire: Wire, *, silent: bool) -> None:
         """Send what is due: requests of the view, messages once more, new ones, a sign of life."""
-        requests = list(self.view.wants)
-        self.view.wants.clear()
+        requests = list(self._view.wants)
+        self._view.wants.clear()
         if time.monotonic() >= self._not_before:
             requests += [self._request(message) for message in self._unsent]
             self._unsent.clear()
-            while len(self._waiting) < self.window and self._talking():
-                requests.append(self._request(self._compose()))
+            while len(self._waiting) < WINDOW and self.talking():
+                message = self.compose()
+                self._waiting[message.cid] = message
+                requests.append(self._request(message))
         if not requests and self.finish.is_set() and self.idle and not self._barrier:
             self._barrier = True
             requests.append({"type": "ping", "id": "barrier"})
-        if not requests and silent and not self._talking():
+        if not requests and silent and not self.talking():
             requests.append({"type": "ping", "id": "there?"})
         if requests:
             wire.send(*requests)
 
-    def _compose(self) -> Message:
-        random = self._random
-        number = len(self.messages) + 1
-        length = random.choice((1, 10, 50, 200, 200, 2000 if random.random() < 0.05 else 20))
-        text = f"{self.name} {number} " + random.choice("xyz\nü😀") * length
-        room = random.choice(self._rooms)
-        message = Message(self._uid, f"{self.name}-{number}", room, text)
-        if self.whom and random.random() < 0.1:
-            message.room = ""  # the answer names the conversation
-            self._targets[message.cid] = random.choice(self.whom)
-        self.messages.append(message)
-        self._waiting[message.cid] = message
-        return message
-
     def _request(self, message: Message) -> dict[str, Any]:
         request = {"id": message.cid, "cid": message.cid, "text": message.text}
-        if target := self._targets.get(message.cid):
+        if target := self.targets.get(message.cid):
             return {"type": "whisper", "to": target, **request}
         return {"type": "broadcast", "room": message.room, **request}
 
@@ -163,13 +119,13 @@ class Member(threading.Thread):
             return self._reply(frame, body)
         match frame["type"]:
             case "ping":
-                self.view.wants.append({"type": "pong"})
+                self._view.wants.append({"type": "pong"})
             case "leave" if frame["reason"] == "lost":
                 self.surprises.append(f"{self.name} saw {frame['user']['nick']} leave as lost")
             case "error":
                 self.surprises.append(f"{self.name} was told {frame['code']}: {frame['message']}")
             case _:
-                self.view.event(frame, body)
+                self._view.event(frame, body)
         return False
 
     def _reply(self, frame: dict[str, Any], body: bytes) -> bool:
@@ -180,11 +136,11 @@ class Member(threading.Thread):
         if frame["type"] == "error":
             self._refused(re, frame)
         elif re.startswith("h "):
-            self.view.history(frame, body)
+            self._view.history(frame, body)
         elif re.startswith("j "):
-            self.view.enter(frame["room"].lower(), frame["epoch"], frame["seq"])
+            self._view.enter(frame["room"].lower(), frame["epoch"], frame["seq"])
         elif re == "barrier":
-            if self.view.filling or self.view.wants:
+            if self._view.filling or self._view.wants:
                 self._barrier = False
             else:
                 self.over.set()
@@ -197,14 +153,14 @@ class Member(threading.Thread):
     def _welcome(self, frame: dict[str, Any]) -> None:
         resume = frame["resume"]
         if not self._token:
-            self._uid, self.nick = frame["user"]["uid"], frame["user"]["nick"]
-            self.view.enter("*", *resume["everyone"])
-        elif not resume["resumed"] or frame["user"]["uid"] != self._uid:
+            self.uid, self.nick = frame["user"]["uid"], frame["user"]["nick"]
+            self._view.enter("*", *resume["everyone"])
+        elif not resume["resumed"] or frame["user"]["uid"] != self.uid:
             self.surprises.append(f"{self.name} came back and had lost its stay")
         self._token = resume["token"]
-        for room in self._rooms:
-            if room not in self.view.cursors:
-                self.view.wants.append({"type": "join", "id": f"j {room}", "room": room})
+        for room in self.role.rooms:
+            if room not in self._view.cursors:
+                self._view.wants.append({"type": "join", "id": f"j {room}", "room": room})
         self._unsent = list(self._waiting.values())
 
     def _refused(self, re: str, frame: dict[str, Any]) -> None:
