@@ -27,8 +27,8 @@ _Survivors = Callable[[list[Operation], Random], Iterable[Operation]]
 class _Body:
     """What a file holds: what is safe, and what has been written since."""
 
-    def __init__(self) -> None:
-        self.safe = b""
+    def __init__(self, safe: bytes = b"") -> None:
+        self.safe = safe
         self.pending: list[Operation] = []
 
     def sync(self) -> None:
@@ -55,12 +55,16 @@ class _Name:
 class Disk:
     """The files of a record up to some operation; `advance` goes on, `cut` shows what remains.
 
-    With `syncs=False` no sync is believed: such a disk must lose what was acknowledged.
+    It begins with what is in `folder`, if one is named, all of it safe. With `syncs=False` no sync
+    is believed: such a disk must lose what was acknowledged.
     """
 
-    def __init__(self, *, syncs: bool = True) -> None:
+    def __init__(self, folder: Path | None = None, *, syncs: bool = True) -> None:
         self._names: dict[str, _Name] = {}
         self._syncs = syncs
+        for path in folder.iterdir() if folder is not None else ():
+            name = self._names[path.name] = _Name()
+            name.now = name.certain = _Body(path.read_bytes())
 
     def advance(self, operations: Iterable[Operation]) -> None:
         """Let these operations happen."""

@@ -19,7 +19,16 @@ from tempfile import TemporaryDirectory
 from unittest import mock
 
 from chat_server.journal import chores
-from chat_server.journal.base import Durability, Failed, Kept, Outcome, Repeated, Retention, Stay
+from chat_server.journal.base import (
+    Durability,
+    Failed,
+    Kept,
+    Outcome,
+    Query,
+    Repeated,
+    Retention,
+    Stay,
+)  # fmt: skip
 from chat_server.journal.database import DatabaseRefused
 from chat_server.journal.sqlite import SqliteJournal
 from tests.chaos.author import AUTHORS, compose, entry_of
@@ -33,6 +42,8 @@ from tests.chaos.store import DATABASE, Damaged, read_store
 MESSAGES_A_CUT = 4
 """Messages in the record for each cut, within the bounds that follow."""
 FEWEST, MOST = 400, 3000
+AGAIN = 0.2
+"""The share of power cuts that are followed by another while the server recovers."""
 BURST = 40
 """Messages at most that wait for a commit together."""
 
@@ -164,10 +175,14 @@ def _judge(
         disk.advance(record[at:end])
         told.advance(record[at:end])
         at = end
-        with TemporaryDirectory(dir=scratch) as folder:
-            disk.cut(Path(folder), random)
+        with TemporaryDirectory(dir=scratch) as first, TemporaryDirectory(dir=scratch) as second:
+            disk.cut(Path(first), random)
             words = f" (cut {number}, after {end} operations of {len(record)})"
-            found = _after_cut(Path(folder), told, random)
+            folder = Path(first)
+            if syncs and random.random() < AGAIN:
+                _cut_again(folder, Path(second), random)
+                folder, words = Path(second), f"{words}, and again"
+            found = _after_cut(folder, told, random)
             violations += [Violation(v.kind, v.words + words) for v in found]
     syncs_done = sum(operation.kind == "sync" for operation in record)
     notes = [f"{len(record):,} operations recorded, {syncs_done:,} of them syncs"] if syncs else []
@@ -181,6 +196,19 @@ def _judge(
         notes,
         expected=not syncs,
     )
+
+
+def _cut_again(folder: Path, second: Path, random: Random) -> None:
+    """Let a server start and stop on the folder, and cut the power again meanwhile."""
+    disk = Disk(folder)
+    with Recorder(folder) as recorder:
+        journal = open_journal(folder)
+        journal.open(lambda outcomes: None)
+        journal.search(Query(["dev"], ["x"], None, None, 1, 1000))  # which makes it index
+        journal.close()
+    operations, recorder.record = recorder.record, []
+    disk.advance(operations[: random.randrange(len(operations) + 1)])
+    disk.cut(second, random)
 
 
 def _after_cut(folder: Path, told: Told, random: Random) -> list[Violation]:
