@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from chat_server.journal.base import Durability
+from chat_server.journal.words import TOKENIZER
 
 APPLICATION_ID = 0x74636861
 """Marks the file as ours in its header: "tcha"."""
@@ -50,9 +51,9 @@ FIRST = (
         select id, 'r' || room as room,
             coalesce(json_extract(body, '$.text'), json_extract(body, '$.topic')) as text
         from events""",
-    """create virtual table words using fts5 (
+    f"""create virtual table words using fts5 (
         room, text, content='searchable', content_rowid='id', columnsize=0, detail=column,
-        tokenize='unicode61 remove_diacritics 2')""",
+        tokenize='{TOKENIZER}')""",
     "insert into facts values ('indexed', 0)",
 )
 MIGRATIONS: tuple[tuple[str, ...], ...] = (FIRST,)

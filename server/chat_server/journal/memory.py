@@ -251,5 +251,5 @@ def _matches(body: bytes, query: Query) -> bool:
     event = from_json(body)
     if query.sender is not None and fold(event["user"]["nick"]) != fold(query.sender):
         return False
-    said = words_of(event.get("text") or event.get("topic") or "")
-    return all(any(word.startswith(start) for word in said) for start in query.words)
+    said = [fold(word) for word in words_of(event.get("text") or event.get("topic") or "")]
+    return all(any(word.startswith(fold(start)) for word in said) for start in query.words)
