@@ -1,13 +1,18 @@
 """The project's own benchmark: our server beside its peers, on loopback, in processes of their own.
 
     .venv/bin/python -m tests.bench                      # the four scenarios beside every peer here
-    .venv/bin/python -m tests.bench --io-threads 1,2,4 --peers none
+    .venv/bin/python -m tests.bench --io-threads 1,2,4 --servers memory --peers none
     .venv/bin/python -m tests.bench --idle 10000
+    .venv/bin/python -m tests.bench --growth             # crowds, and a million messages kept
+    .venv/bin/python -m tests.bench --acknowledged       # authors who wait for `ok`
     .venv/bin/python -m tests.bench --quick              # does the benchmark itself work?
 
 Quote ratios, never absolute figures: these jump by half from minute to minute on shared machines.
 Every round visits all servers in turn, so that a slow minute falls on all alike; the table has the
 median of the rounds, one figure at a time.
+
+Our server is measured twice: with everything in memory, and with every message on disk before
+anybody sees it. Its data goes into a new folder under TMPDIR or /var/tmp: let that be a real disk.
 
 What to think of a load written in Python. Receiving a message costs the load about as much as
 sending it costs the server, and in small rooms more: per message and member there is a part of one
@@ -20,8 +25,11 @@ follow. Hence the columns that say who was busy:
   hundredths of one core. `cores %`: how much of the whole machine was in use, whoever used it.
 - `bound by`: the busiest of these three, which kept the figure from being higher. `server`: it used
   up a core. `load`: a load process did. `cores`: none was left, so the server, the load and
-  whatever else runs here competed. `window`: nobody was busy, all waited for each other, and more
-  messages in flight would give more. `rate`: the scenario asks for no more.
+  whatever else runs here competed. `window`: nobody was busy, all waited for each other or for the
+  disk, and more messages in flight would give more. `rate`: the scenario asks for no more.
+
+- `later s/M`: CPU that the server used after the round for what it had put off, per million
+  deliveries. A search index is made in quiet moments: a long run without any has this in `cpu s/M`.
 
 CPU per delivery is taken from the kernel's account of the server process and depends least on all
 this: compare servers by it first.

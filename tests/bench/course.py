@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.bench.crew import Crew
 from tests.bench.figure import Figure, IdleFigure
 from tests.bench.member import LoadError
 from tests.bench.scenario import Scenario, idle
-from tests.bench.server import Contender, Server, ServerError
+from tests.bench.server import Contender, Server, ServerError, scratch_folder
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How long and how often to measure, after `warm` seconds, with so many load processes."""
+    """How long and how often to measure, after `warm` seconds, with so many load processes.
+
+    After each round a server gets up to `rest` seconds to do what it has put off.
+    """
 
     rounds: int
     seconds: float
     warm: float
     processes: int
+    rest: float
 
 
 def measure(
@@ -44,7 +46,7 @@ def measure(
                     continue
                 with _or_left_out(contender, scenario):
                     crew = crews.pop(contender.name)
-                    figure = crew.talk(effort.warm, effort.seconds)
+                    figure = crew.talk(effort.warm, effort.seconds, effort.rest)
                     crews[contender.name] = crew
                     taken.setdefault(contender.name, []).append(figure)
                     _tell_progress(scenario, contender, f"{number}/{effort.rounds}", figure)
@@ -67,14 +69,12 @@ def measure_idle(
 @contextmanager
 def _at_server(contender: Contender, scenario: Scenario, effort: Effort) -> Iterator[Crew]:
     """A fresh server and the load processes for it; the load goes first at the end."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)  # ngircd, started by root, reads its configuration as nobody
-        with (
-            Server(contender, folder) as server,
-            Crew(server, scenario, effort.processes) as crew,
-        ):
-            yield crew
+    with (
+        scratch_folder() as folder,
+        Server(contender, folder) as server,
+        Crew(server, scenario, effort.processes) as crew,
+    ):
+        yield crew
 
 
 @contextmanager

@@ -122,15 +122,17 @@ class Crew:
 
     # Talking
 
-    def talk(self, warm: float, seconds: float) -> Figure:
-        """Measure one round."""
+    def talk(self, warm: float, seconds: float, rest: float) -> Figure:
+        """Measure one round, and what the server does in up to `rest` seconds after it."""
         begin = time.monotonic() + warm
         end = begin + seconds
         self._tell([Talk(begin, end)] * len(self._pipes))
         before = self._look(begin)
         after = self._look(end)
         heard = self._hear(end, Heard)
-        return _figure(heard, before, after, self._drain(heard))
+        drained = self._drain(heard)
+        put_off = meter.rest(self._server.pid, rest)
+        return _figure(heard, before, after, drained, _share(put_off, warm + seconds))
 
     def _drain(self, heard: list[Heard]) -> Drained:
         sent: Counter[int] = Counter()
@@ -181,15 +183,18 @@ class _Look(NamedTuple):
     machine: tuple[float, float] | None
 
 
-def _figure(heard: list[Heard], before: _Look, after: _Look, drained: Drained) -> Figure:
+def _figure(
+    heard: list[Heard], before: _Look, after: _Look, drained: Drained, later: float | None
+) -> Figure:
     ages = array("q", sorted(age for one in heard for age in one.ages))
     rate = sum(one.deliveries / one.seconds for one in heard)
     share = None
     if before.server is not None and after.server is not None:
-        share = (after.server - before.server) / (after.when - before.when)
+        share = _share(after.server - before.server, after.when - before.when)
     return Figure(
         deliveries_per_s=rate,
-        cpu_s_per_million=None if share is None or not rate else share / rate * 1e6,
+        cpu_s_per_million=_per_million(share, rate),
+        later_s_per_million=_per_million(later, rate),
         p50_ms=percentile(ages, 0.50),
         p99_ms=percentile(ages, 0.99),
         server_share=share,
@@ -198,6 +203,14 @@ def _figure(heard: list[Heard], before: _Look, after: _Look, drained: Drained) -
         lost=drained.missing,
         surplus=drained.surplus,
     )
+
+
+def _share(processor: float | None, seconds: float) -> float | None:
+    return None if processor is None else processor / seconds
+
+
+def _per_million(share: float | None, rate: float) -> float | None:
+    return None if share is None or not rate else share / rate * 1e6
 
 
 def _in_use(before: _Look, after: _Look) -> float | None:

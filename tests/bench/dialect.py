@@ -33,20 +33,21 @@ class Dialect(NamedTuple):
     echoes: bool
 
 
-def _frame(**fields: object) -> bytes:
+def frame(**fields: object) -> bytes:
+    """A frame of ours."""
     body = json.dumps(fields, separators=(",", ":")).encode()
     return len(body).to_bytes(4, "big") + body
 
 
 def _chat_login(nick: str, room: str) -> list[Step]:
     return [
-        Step(_frame(type="hello", id="1", version=1, nick=nick), b'"type":"welcome","re":"1"'),
-        Step(_frame(type="join", id="2", room=room), b'"type":"ok","re":"2"'),
+        Step(frame(type="hello", id="1", version=1, nick=nick), b'"type":"welcome","re":"1"'),
+        Step(frame(type="join", id="2", room=room), b'"type":"ok","re":"2"'),
     ]
 
 
 def _chat_say(room: str, text: bytes) -> bytes:
-    return _frame(type="broadcast", room=room, text=text.decode())
+    return frame(type="broadcast", room=room, text=text.decode())
 
 
 def _irc_login(nick: str, room: str) -> list[Step]:

@@ -17,13 +17,15 @@ _USED_UP = 0.8
 class Figure:
     """One round at one server; None is what this system does not tell.
 
-    Shares are of one core: `server_share` the server's, `load_share` the busiest load process's.
+    `later_s_per_million` is the CPU for what the server put off until the round was over. Shares
+    are of one core: `server_share` the server's, `load_share` the busiest load process's.
     `cores_share` is how much of the whole machine was in use. `lost` and `surplus` count deliveries
     that never came, or came once too often; both are zero in a sound server.
     """
 
     deliveries_per_s: float
     cpu_s_per_million: float | None
+    later_s_per_million: float | None
     p50_ms: float
     p99_ms: float
     server_share: float | None
@@ -52,6 +54,22 @@ class IdleFigure:
     connections: int
     kib_per_connection: float | None
     logins_per_s: float
+
+
+@dataclass(frozen=True)
+class KeptFigure:
+    """A server that has kept so many messages; pages are None where there are too few for one.
+
+    `newest_ms` is for the newest page of a room, `any_ms` for one anywhere. `start_s` is until it
+    welcomes somebody, `after_kill_s` the same when its last run was killed with a full WAL.
+    """
+
+    messages: int
+    mib: float
+    newest_ms: float | None
+    any_ms: float | None
+    start_s: float
+    after_kill_s: float
 
 
 def middle(rounds: list[Figure]) -> Figure:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from selectors import EVENT_READ
 
+from tests.bench.author import Author
 from tests.bench.dialect import DIALECTS
 from tests.bench.login import Queue
 from tests.bench.member import Ear, LoadError, Member, Station, Talker
@@ -123,9 +124,10 @@ class Load:
         return Entered(len(self._members), began, ended)
 
     def _seat_talkers(self) -> None:
+        kind = Author if self._scenario.asks else Talker
         for member in self._members:
             if member.seat.talks:
-                talker = Talker(member, f"room{member.seat.room}", self._scenario.size)
+                talker = kind(member, f"room{member.seat.room}", self._scenario.size)
                 self._talkers.setdefault(member.seat.room, []).append(talker)
         for member in self._members:
             if member.seat.witness and isinstance(member, Ear):

@@ -163,7 +163,11 @@ class Talker:
             self._say(1)
 
     def _say(self, times: int) -> None:
-        message = self._before + stamp.digits(stamp.clock(), self.member.seat.number) + self._after
-        self.member.send(message * times)
+        self.member.send(
+            self._messages(times, stamp.digits(stamp.clock(), self.member.seat.number))
+        )
         self.in_flight += times
         self.sent += times
+
+    def _messages(self, times: int, digits: bytes) -> bytes:
+        return (self._before + digits + self._after) * times

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 _PROC = Path("/proc")
+
+_LOOK = 0.3
+"""Seconds between looks at a server at rest: longer than ours takes to believe that it is quiet."""
+
+_IDLE = 0.015
+"""Seconds of CPU in that time that still count as none: the kernel counts in hundredths."""
 
 
 def cores() -> int:
@@ -22,6 +29,23 @@ def cpu_seconds(pid: int) -> float | None:
         return None
     fields = text.rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
+
+
+def rest(pid: int, patience: float) -> float | None:
+    """Wait until the process has nothing to do, `patience` seconds at most; return the CPU it used.
+
+    None where this system does not tell, or there was no patience.
+
+    A server may put work off while it is busy; unless it can do it now, the next round has it.
+    """
+    before = used = cpu_seconds(pid)
+    deadline = time.monotonic() + patience
+    while used is not None and before is not None and time.monotonic() < deadline:
+        time.sleep(_LOOK)
+        earlier, used = used, cpu_seconds(pid) or used
+        if used - earlier < _IDLE:
+            break
+    return used - before if used is not None and before is not None and patience else None
 
 
 def resident_kib(pid: int) -> float | None:

@@ -43,19 +43,39 @@ _PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
 """Daemons live where the PATH of an ordinary user does not always go."""
 
 
-def ours(io_threads: int | None = None) -> Contender:
-    """Our server with its defaults, or with so many loop threads."""
+_OUR_NAME = "typed-chat, "
+_WHERE = {"memory": "in memory", "disk": "on disk", "process": "on disk unsynced"}
+OURS = tuple(_WHERE)
+"""What our server can be asked to do with messages: the durability that it then promises."""
+
+
+def ours(durability: str, io_threads: int | None = None) -> Contender:
+    """Our server with one of the durabilities, and perhaps with so many loop threads."""
+    threads = "" if io_threads is None else f", io={io_threads}"
     options = [] if io_threads is None else ["--io-threads", str(io_threads)]
+
+    def command(folder: Path, _port: int) -> list[str]:
+        file = folder / "chat.toml"
+        data = ":memory:" if durability == "memory" else str(folder / "data")
+        unsynced = 'durability = "process"' if durability == "process" else ""
+        file.write_text(f"[server]\n{unsynced}\n")
+        where = ["--data", data, "--config", str(file)]
+        return [_our_command(), "run", "--port", "0", "--no-limits", *where, *options]
+
     return Contender(
-        name="typed-chat" if io_threads is None else f"typed-chat io={io_threads}",
+        name=f"{_OUR_NAME}{_WHERE[durability]}{threads}",
         dialect="chat",
-        command=lambda _folder, _port: [
-            _our_command(), "run", "--port", "0", "--data", ":memory:", "--no-limits", *options,
-        ],
+        command=command,
         ready=r"listening on \S+:(\d+)$",
         at_once=128,
         peer=False,
-    )  # fmt: skip
+        usual=r"^(nothing|everything) is kept",
+    )
+
+
+def short_name(name: str) -> str:
+    """What tells a server of ours from the others of ours, or the name of a peer."""
+    return name.removeprefix(_OUR_NAME)
 
 
 def _our_command() -> str:

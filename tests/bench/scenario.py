@@ -11,7 +11,8 @@ class Scenario:
 
     In a closed loop each talker keeps `window` of its messages in flight, as seen by the witness of
     its room; with `rate` all talkers together say so many messages a second, and `window` is
-    without meaning. `ears` members of each room read every stamp, the others only count.
+    without meaning. `ears` members of each room read every stamp, the others only count. Where a
+    message `asks` for an answer, talkers are alone in their rooms, and answers are what counts.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Scenario:
     window: int = 0
     rate: float = 0.0
     size: int = 64
+    asks: bool = False
 
     @property
     def clients(self) -> int:
@@ -107,6 +109,18 @@ def idle(clients: int) -> Scenario:
     return Scenario("idle", f"{rooms:,} silent rooms of 10", rooms, 10, talkers=0, ears=0)
 
 
+def crowd(members: int) -> Scenario:
+    """One room of that size, so that only the size differs."""
+    what = f"1 room, {members:,} members, 4 of them talking flat out"
+    return Scenario(f"crowd-{members}", what, 1, members, talkers=4, ears=1, window=32)
+
+
+def authors(count: int, window: int) -> Scenario:
+    """People alone in their rooms, who wait for no more than `window` answers each."""
+    name, what = f"authors-{count}", f"{count} authors, {window} messages unanswered at most"
+    return Scenario(name, what, count, members=1, talkers=1, ears=1, window=window, asks=True)
+
+
 def deal(scenario: Scenario, processes: int) -> list[list[Seat]]:
     """Divide the seats among load processes.
 
@@ -122,13 +136,16 @@ def deal(scenario: Scenario, processes: int) -> list[list[Seat]]:
 
 
 def _seat(scenario: Scenario, room: int, rank: int) -> Seat:
-    """Talkers sit first, the witness after them, and ears at equal distances from the witness."""
-    after = rank - scenario.talkers
+    """Talkers sit first, the witness after them, and ears at equal distances from the witness.
+
+    One who asks is all three.
+    """
+    after = rank - (0 if scenario.asks else scenario.talkers)
     distance = scenario.members // scenario.ears if scenario.ears else 0
     return Seat(
         number=room * scenario.members + rank,
         room=room,
-        talks=after < 0,
+        talks=rank < scenario.talkers,
         witness=after == 0 and scenario.talkers > 0,
         ear=distance > 0 and after % distance == 0,
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +32,8 @@ class Contender:
 
     `command(folder, port)` writes what configuration it needs into the folder and returns the
     arguments. `ready` is a pattern of what the server prints when clients may come; its group, if
-    it has one, is the port. `at_once` is how many logins at a time suit the server best.
+    it has one, is the port. `at_once` is how many logins at a time suit the server best. What it
+    says later is shown, unless it is as `usual`: it may have a fault to tell of.
     """
 
     name: str
@@ -38,6 +42,7 @@ class Contender:
     ready: str
     at_once: int
     peer: bool = True
+    usual: str = ""
 
 
 class Server:
@@ -103,9 +108,22 @@ class Server:
                 if found.groups():
                     self.port = int(found[1])
                 self._ready.set()
-            elif self._ready.is_set() and not self.contender.peer:
+            elif self._ready.is_set() and not re.search(self.contender.usual, line):
                 print(f"{self.contender.name} says: {line.rstrip()}", file=sys.stderr)
         self._ready.set()
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """An empty folder on a disk, gone in the end.
+
+    /tmp may be in memory, where a sync costs nothing and a journal would look faster than it is.
+    """
+    place = os.environ.get("TMPDIR") or ("/var/tmp" if Path("/var/tmp").is_dir() else None)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=place) as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # ngircd, started by root, reads its configuration as nobody
+        yield folder
 
 
 def _free_port() -> int:

@@ -15,6 +15,8 @@ NUMBER_DIGITS = 5
 DIGITS = CLOCK_DIGITS + NUMBER_DIGITS
 BLANK = MARK + b"0" * DIGITS
 
+_PROSE = b" when the build is green we can ship it before lunch and talk about the rest"
+
 _ROLLS_OVER: int = 10**CLOCK_DIGITS
 
 
@@ -25,7 +27,12 @@ def clock() -> int:
 
 def text(size: int) -> bytes:
     """A text of `size` bytes with a blank stamp."""
-    return BLANK.ljust(size, b".")
+    return BLANK + words(size - len(BLANK))
+
+
+def words(size: int) -> bytes:
+    """Words of `size` bytes together: a server may have an index to make of them."""
+    return (_PROSE * (size // len(_PROSE) + 1))[: max(0, size)]
 
 
 def digits(now: int, number: int) -> bytes:
