@@ -88,9 +88,11 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Say quit and end the connection; does nothing where it has ended already."""
-        if not self._keeper.away:
-            with contextlib.suppress(Refused, Disconnected, TimeoutError):  # it ends in any case
+        """Say quit and end the conversation, in whatever state it is; on any thread."""
+        with contextlib.suppress(Refused, Disconnected, TimeoutError):  # it ends in any case
+            if self._keeper.is_current:
+                self.submit(requests.Quit())  # whoever waited for the answer here would prevent it
+            elif not self._keeper.away:
                 self._call(replies.Ok, requests.Quit)
         self._keeper.close()
 

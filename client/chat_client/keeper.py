@@ -99,8 +99,13 @@ class Keeper:
         transport.close()
         if connecting:  # the thread finds out when the network answers it; nobody waits for that
             self._finish(_quit())
-        elif threading.current_thread() is not self._thread:
+        elif not self.is_current:
             self._thread.join()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller runs on the keeper's thread, as callbacks do."""
+        return threading.current_thread() is self._thread
 
     # The keeper's thread
 

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_client import lines
+from chat_client.cursors import Missing, Restarted
+from chat_client.link import Back, Link, Lost
 from chat_schema import events, replies, requests
 from chat_schema.errors import Refused
 from chat_schema.names import User
@@ -54,6 +56,12 @@ def without_time(shown: list[str]) -> list[str]:
             ["#dev -- bob cleared the topic"],
         ),
         (events.Notice(code="x", message="m", ts=TS), ["-- notice: m"]),
+        (
+            Missing(room="dev", count=2, message="2 messages are gone for good."),
+            ["#dev -- 2 messages are gone for good. (history.gap)"],
+        ),
+        (Missing(room="dm:u1:u2", count=1, message="m"), ["whispers -- m (history.gap)"]),
+        (Restarted(room="*", head=1, message="m"), ["everyone -- m (history.epoch)"]),
         (events.Unknown(type="x-a/b"), []),
     ],
 )
@@ -96,6 +104,16 @@ def test_an_event_is_one_line_but_for_its_text(event: events.Event, shown: list[
             replies.TopicOk(re="1", room="dev", topic="T"),
             [],
         ),
+        (
+            requests.Search(text="x"),
+            replies.SearchOk(re="1", hits=[], more=False),
+            ["-- found nothing"],
+        ),
+        (
+            requests.Search(text="x"),
+            replies.SearchOk(re="1", hits=[{"type": "notice"}, {"type": "x-a/b"}], more=True),
+            ["-- found 2 and older ones", "   (something that cannot be read)"],
+        ),
     ],
 )  # fmt: skip
 def test_an_answer_shows_what_was_asked(
@@ -103,6 +121,67 @@ def test_an_answer_shows_what_was_asked(
 ) -> None:
     """Lists and snapshots are shown; what an event has told already is not."""
     assert lines.of_reply(request_, reply, ME) == expected
+
+
+def history(*texts: str) -> replies.HistoryOk:
+    """A page of what bob said."""
+    said = [
+        {
+            "type": "broadcast",
+            "room": "dev",
+            "seq": seq,
+            "ts": TS,
+            "user": BOB.model_dump(),
+            "text": text,
+        }
+        for seq, text in enumerate(texts, 1)
+    ]
+    return replies.HistoryOk(
+        re="1", room="dev", events=said, more=False, oldest=1, head=len(said), epoch="e"
+    )
+
+
+def test_recent_messages_end_in_a_line_that_says_so() -> None:
+    """Above it is what was, below it is what is; none where there are none."""
+    shown = without_time(lines.of_recent(history("a", "b"), ME))
+    assert shown == ["#dev <bob> a", "#dev <bob> b", "-- #dev (now)"]
+    assert lines.of_recent(history(), ME) == []
+
+
+def test_entering_a_room_tells_of_history_only_where_not_all_is_shown() -> None:
+    """What stands on the screen need not be asked for."""
+    reply = replies.JoinOk(
+        re="1", room="dev", epoch="e", seq=50, topic="", members=[ME], count=1,
+        history=replies.HistoryPolicy(oldest=1),
+    )  # fmt: skip
+    [all_shown] = lines.of_reply(requests.Join(room="dev"), reply, ME, recent=50)
+    [some_shown] = lines.of_reply(requests.Join(room="dev"), reply, ME, recent=49)
+    assert ("/history" in all_shown, "/history" in some_shown) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("link", "shown"),
+    [
+        (
+            Lost("c", "The server\x1b went away.", 2.6),
+            "-- connection lost (the server\\x1b went away); trying again in 3 s",
+        ),
+        (Lost("c", "Gone.", 0.4), "-- connection lost (gone); trying again at once"),
+        (
+            Back(11.6, 4, True, False, ME),
+            "-- back after 12 s: 4 messages while you were away",
+        ),
+        (
+            Back(1, 1, False, True, User(uid="u9", nick="guest_9")),
+            "-- back after 1 s: 1 message while you were away; the others saw you leave; "
+            "you are guest_9 now",
+        ),
+        (Back(1, 0, True, False, ME), "-- back after 1 s: no messages while you were away"),
+    ],
+)
+def test_the_state_of_the_link_is_a_line(link: Link, shown: str) -> None:
+    """One when it is lost, one when it is back."""
+    assert lines.of_link(link) == [shown]
 
 
 def test_a_refusal_says_why_and_when_to_try_again() -> None:

@@ -74,3 +74,13 @@ def test_only_others_whispers_can_be_answered() -> None:
     assert place.last_whisperer is None
     place.note_event(events.Whisper(room="dm", seq=2, ts="", user=BOB, to=ME, text="x"))
     assert place.last_whisperer == "bob"
+
+
+def test_being_put_out_of_a_room_moves_to_another_one() -> None:
+    """One's own leave, whatever caused it; that of others moves nobody."""
+    place = Place(ME)
+    for room in ("lobby", "dev"):
+        place.note_reply(joined(room))
+    place.note_event(events.Leave(room="lobby", user=BOB, ts=""))
+    place.note_event(events.Leave(room="DEV", user=ME, reason="lost", ts=""))
+    assert (place.room, list(place.rooms)) == ("lobby", ["lobby"])

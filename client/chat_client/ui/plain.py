@@ -158,7 +158,7 @@ class Plain:
         host, port = self._address
         server, nick = escape(client.welcome.server), escape(client.user.nick)
         hello = f"-- {server} at {host}:{port} knows you as {nick}; /help for help"
-        kept = ["-- you were away for a moment: your name and your rooms were kept"]
+        kept = ["-- your stay was kept: the same name, the same rooms"]
         motd = [f"-- {escape(client.welcome.motd)}"] if client.welcome.motd else []
         return [hello, *(kept if client.resumed else []), *motd]
 
