@@ -285,3 +285,137 @@ def test_however_the_kernel_takes_it_the_bytes_are_the_bytes(
     while desk.outbox.waiting:
         desk.outbox.flush()
     assert desk.sock.sent == put
+
+
+# Held
+
+
+def test_while_held_nothing_leaves() -> None:
+    """However often it is flushed, and whatever is put."""
+    desk = Desk()
+    desk.outbox.hold()
+    desk.put(b"one", b"two")
+    desk.flush_unsent()
+    desk.outbox.flush()
+    desk.outbox.pass_on(b"three")
+    desk.flush_unsent()
+    assert desk.sock.sent == b""
+    assert desk.owner.told == []
+
+
+def test_what_is_released_comes_before_what_was_put_meanwhile() -> None:
+    """And after what waited already."""
+    desk = Desk()
+    desk.put(b"before,")
+    desk.outbox.hold()
+    desk.put(b"live,", b"more,")
+    desk.outbox.pass_on(b"room,")
+    desk.outbox.release(b"replay,")
+    desk.put(b"after")
+    desk.flush_unsent()
+    assert desk.sock.sent == b"before,replay,live,more,room,after"
+
+
+def test_releasing_nothing_lets_go_on() -> None:
+    """There may be nothing that has to come first, and nothing that waits."""
+    desk = Desk()
+    desk.outbox.hold()
+    desk.outbox.release(b"")
+    desk.flush_unsent()
+    assert desk.sock.sends == []
+    desk.put(b"one")
+    desk.flush_unsent()
+    assert desk.sock.sent == b"one"
+
+
+def test_releasing_what_is_not_held_does_nothing() -> None:
+    """What would have come first is not sent either: it was discarded with the rest."""
+    desk = Desk()
+    desk.outbox.hold()
+    desk.put(b"live")
+    desk.outbox.discard()
+    desk.outbox.release(b"replay")
+    desk.put(b"farewell")
+    desk.flush_unsent()
+    assert desk.sock.sent == b"farewell"
+
+
+def test_what_was_released_and_not_taken_is_counted() -> None:
+    """Exactly, like everything else, and in its order."""
+    desk = Desk(room=3)
+    desk.outbox.hold()
+    desk.put(b"live")
+    desk.outbox.release(b"replay,")
+    desk.flush_unsent()
+    assert desk.sock.sent == b"rep"
+    assert (desk.outbox.queued, desk.outbox.stuck) == (8, True)
+    desk.sock.room = UNLIMITED
+    desk.outbox.flush()
+    assert desk.sock.sent == b"replay,live"
+    assert desk.owner.told == ["blocked", "emptied"]
+
+
+def test_too_much_put_while_held_is_too_much() -> None:
+    """What one misses must not grow without bound behind what is read for them."""
+    desk = Desk()
+    desk.outbox.hold()
+    desk.put(b"x" * (HARD_LIMIT // 2))
+    desk.flush_unsent()
+    assert desk.owner.told == []
+    desk.put(b"x" * HARD_LIMIT)
+    desk.flush_unsent()
+    assert desk.owner.told == ["overfull"]
+    assert desk.sock.sent == b""
+
+
+def test_a_large_first_part_is_no_fault_where_it_is_taken() -> None:
+    """A replay may be longer than the hard limit: it was asked for."""
+    desk = Desk()
+    desk.outbox.hold()
+    desk.outbox.release(b"x" * 3 * HARD_LIMIT)
+    desk.flush_unsent()
+    assert len(desk.sock.sent) == 3 * HARD_LIMIT
+    assert desk.owner.told == []
+
+
+@given(
+    before=st.lists(st.binary(min_size=1, max_size=9), max_size=3),
+    first=st.binary(max_size=20),
+    meanwhile=st.lists(st.binary(min_size=1, max_size=9), max_size=5),
+    after=st.lists(st.binary(min_size=1, max_size=9), max_size=3),
+    rooms=st.lists(st.integers(0, 12), max_size=12),
+)
+def test_held_or_not_every_byte_leaves_once_in_its_order(
+    before: list[bytes],
+    first: bytes,
+    meanwhile: list[bytes],
+    after: list[bytes],
+    rooms: list[int],
+) -> None:
+    """However much the kernel takes in between."""
+    desk = Desk(room=0)
+    takes = iter(rooms)
+
+    def tick() -> None:
+        desk.sock.room = next(takes, 0)
+        desk.flush_unsent()
+        if desk.outbox.stuck:
+            desk.outbox.flush()
+
+    for chunk in before:
+        desk.put(chunk)
+        tick()
+    desk.outbox.hold()
+    for chunk in meanwhile:
+        desk.put(chunk)
+        tick()
+    desk.outbox.release(first)
+    tick()
+    for chunk in after:
+        desk.put(chunk)
+        tick()
+    desk.sock.room = UNLIMITED
+    desk.flush_unsent()
+    desk.outbox.flush()
+    assert desk.sock.sent == joined([*before, first, *meanwhile, *after])
+    assert not desk.outbox.waiting
