@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,8 +16,9 @@ from chat_schema.framing import encode_frame
 from chat_schema.replies import REPLIES, Error, Ok
 from chat_schema.requests import REQUESTS
 from chat_server.commands.registry import ROWS, Row
-from chat_server.commands.results import Later
+from chat_server.commands.results import Awaited, Finish, Later
 from chat_server.dispatch import BAD_FRAMES, IGNORED_NAMES, IN_FLIGHT
+from chat_server.journal.base import Failed
 from chat_server.net.connection import State
 from tests.support.late_journal import LateJournal
 from tests.support.playbook import Actor, Frame, Playbook
@@ -321,6 +323,206 @@ def test_a_full_journal_is_busy_and_nothing_happened(late: Playbook) -> None:
     late.settle()
     alice.hears("broadcast", seq=1)
     alice.hears("ok", re="7", seq=1)
+
+
+# What becomes of an entry
+
+
+class FailingJournal(LateJournal):
+    """A late journal that can fail what waits."""
+
+    def fail(self, count: int) -> None:
+        """Let the oldest `count` of those that wait fail."""
+        failed, self.waiting = self.waiting[:count], self.waiting[count:]
+        refused = Refused("server.storage", "The server cannot store messages at present.")
+        self._hand_on([Failed(entry, refused) for entry in failed])
+
+
+@pytest.fixture
+def failing() -> Iterator[Playbook]:
+    """A server whose journal fails when told to."""
+    with Playbook(loops=2, journal=FailingJournal()) as book:
+        yield book
+
+
+def fail_in(book: Playbook, count: int) -> None:
+    """Let its journal fail so many."""
+    assert isinstance(book.journal, FailingJournal)
+    book.journal.fail(count)
+    book.settle()
+
+
+def test_what_could_not_be_kept_is_refused_in_order(failing: Playbook) -> None:
+    """With its id, retryable; nobody hears of it, and what is kept afterwards is number 1."""
+    alice = failing.person("alice", "general")
+    bob = failing.person("bob", "general", loop=1)
+    failing.forget()
+    for number in range(4):
+        alice.says("broadcast", id=str(number), room="general", text=f"m{number}")
+    fail_in(failing, 2)
+    for number in range(2):
+        refused = alice.hears("error", re=str(number), code="server.storage", fatal=False)
+        assert refused["retryable"] is True
+    bob.hears_nothing()
+    journal_of(failing).keep()
+    failing.settle()
+    answers = [(frame["re"], frame["seq"]) for frame in alice.listens() if "re" in frame]
+    assert answers == [("2", 1), ("3", 2)]
+    assert [frame["text"] for frame in bob.listens()] == ["m2", "m3"]
+
+
+def test_what_could_not_be_kept_is_told_without_an_id_too(failing: Playbook) -> None:
+    """Silence would help nobody."""
+    alice = failing.person("alice", "general")
+    alice.says("broadcast", room="general", text="hi")
+    fail_in(failing, 1)
+    alice.hears("error", re=None, code="server.storage")
+
+
+def test_a_topic_that_could_not_be_kept_is_not_set(failing: Playbook) -> None:
+    """For nobody, whoever asks."""
+    alice = failing.person("alice", "general")
+    alice.says("topic", id="1", room="general", topic="news")
+    fail_in(failing, 1)
+    alice.hears("error", re="1", code="server.storage")
+    assert alice.asks("topic", room="general")["topic"] == ""
+
+
+def test_who_waited_goes_on_when_it_failed(failing: Playbook) -> None:
+    """A request that waited for the entry, and the end of a connection that did."""
+    alice, bob = failing.person("alice", "general"), failing.person("bob", "general", loop=1)
+    for actor in (alice, bob):
+        actor.says("broadcast", id="1", room="general", text="hi")
+    alice.says("ping", id="2")
+    bob.sends(b"")
+    alice.listens()
+    fail_in(failing, 2)
+    assert [frame["re"] for frame in alice.listens() if "re" in frame] == ["1", "2"]
+    bob.hears("error", re="1", code="server.storage")
+    bob.hears("bye", code="client.quit")
+
+
+def test_a_failed_entry_of_one_who_is_gone_is_dropped(failing: Playbook) -> None:
+    """Nobody is told, nothing fails."""
+    alice = failing.person("alice", "general")
+    alice.says("broadcast", id="1", room="general", text="hi")
+    alice.connection.abort("reset")
+    fail_in(failing, 1)
+    alice.hears_nothing()
+    assert failing.telemetry.counts() == {}
+
+
+def test_a_repeated_message_gets_the_first_answer(alice: Actor, bob: Actor) -> None:
+    """With its number and its date, and nobody hears it again."""
+    says: Frame = {"room": "general", "text": "hi", "cid": "c1"}
+    first = alice.asks("broadcast", **says)
+    alice.book.time.advance(5)
+    again = alice.asks("broadcast", **says)
+    assert again == {**first, "re": again["re"], "duplicate": True}
+    assert "duplicate" not in first
+    assert [frame["text"] for frame in bob.listens()] == ["hi"]
+    assert alice.asks("broadcast", room="general", text="next")["seq"] == 2
+
+
+def test_a_repetition_without_an_id_is_silent(alice: Actor, bob: Actor) -> None:
+    """Like every good answer without one."""
+    for _ in range(2):
+        alice.says("broadcast", room="general", text="hi", cid="c1")
+    assert [frame["type"] for frame in alice.listens()] == ["broadcast"]
+
+
+def test_a_cid_used_for_something_else_is_a_conflict(alice: Actor, bob: Actor) -> None:
+    """Told with the id of the second; nothing was sent."""
+    alice.asks("broadcast", room="general", text="hi", cid="c1")
+    for fields in ({"text": "ho"}, {"text": "hi", "room": "other"}):
+        alice.says("join", room="other")
+        refused = alice.asks("broadcast", **{"room": "general", "cid": "c1", **fields})
+        assert (refused["code"], refused["fatal"]) == ("cid.conflict", False)
+    whispered = alice.asks("whisper", to="bob", text="hi", cid="c1")
+    assert whispered["code"] == "cid.conflict"
+    assert [frame["text"] for frame in bob.listens()] == ["hi"]
+
+
+def test_a_repetition_is_recognised_when_the_room_was_left(alice: Actor, bob: Actor) -> None:
+    """What was kept stays kept; what was not is refused for what it is now."""
+    says: Frame = {"room": "general", "text": "hi", "cid": "c1"}
+    alice.asks("broadcast", **says)
+    alice.asks("leave", room="general")
+    assert alice.asks("broadcast", **says)["duplicate"] is True
+    refused = alice.asks("broadcast", **{**says, "cid": "c2"})
+    assert refused["code"] == "room.not_member"
+    assert alice.asks("broadcast", room="general", text="hi")["code"] == "room.not_member"
+    assert [frame["type"] for frame in bob.listens()] == ["broadcast", "leave"]
+
+
+def test_a_repetition_is_recognised_when_the_addressee_has_left(alice: Actor, bob: Actor) -> None:
+    """A whisper to who is offline by now."""
+    says: Frame = {"to": "bob", "text": "psst", "cid": "c1"}
+    first = alice.asks("whisper", **says)
+    bob.says("quit")
+    again = alice.asks("whisper", **says)
+    assert (again["duplicate"], again["seq"], again["ts"]) == (True, 1, first["ts"])
+    assert alice.asks("whisper", **{**says, "cid": "c2"})["code"] == "user.offline"
+
+
+# What waits for something else than a worker
+
+
+class Awaiting:
+    """Handles a request by letting the test say when it is finished."""
+
+    def __init__(self) -> None:
+        self.finishes: list[Finish] = []
+
+    def __call__(self, *_: object) -> Awaited:
+        """Take the request."""
+        return Awaited(self.finishes.append)
+
+
+def test_what_is_awaited_is_answered_when_it_is_there(
+    book: Playbook, alice: Actor, bob: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was asked later waits; nobody else does."""
+    awaiting = Awaiting()
+    break_row(monkeypatch, "rooms", awaiting)
+    alice.says_at_once({"type": "rooms", "id": "1"}, {"type": "ping", "id": "2"})
+    alice.hears_nothing()
+    assert bob.asks("ping")["type"] == "ok"
+    thread = threading.Thread(target=awaiting.finishes[0], args=(Ok, None))
+    thread.start()
+    thread.join()
+    book.settle()
+    assert [frame["re"] for frame in alice.listens() if "re" in frame] == ["1", "2"]
+
+
+def test_what_is_awaited_may_be_refused_or_fail(
+    book: Playbook, alice: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As what a worker does."""
+    awaiting = Awaiting()
+    break_row(monkeypatch, "rooms", awaiting)
+    for error, code in (
+        (Refused("permission.denied", "Not you."), "permission.denied"),
+        (ZeroDivisionError(SECRET), "server.internal"),
+    ):
+        alice.says("rooms", id="1")
+        awaiting.finishes.pop()(None, error)
+        book.settle()
+        [*_, reply] = alice.listens()
+        assert (reply["re"], reply["code"]) == ("1", code)
+
+
+def test_what_was_awaited_for_one_who_is_gone_is_dropped(
+    book: Playbook, alice: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No answer, no fault."""
+    awaiting = Awaiting()
+    break_row(monkeypatch, "rooms", awaiting)
+    alice.says("rooms", id="1")
+    alice.connection.abort("reset")
+    awaiting.finishes.pop()(Ok, None)
+    book.settle()
+    assert book.telemetry.counts() == {}
 
 
 # Slow requests

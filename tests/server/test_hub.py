@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chat_schema.framing import encode_frame
+from chat_schema.names import conversation_of
+from chat_server.hub import Held
+from chat_server.journal.base import Done, Stay
+from chat_server.journal.memory import MemoryJournal
 from tests.support.playbook import Actor, Frame, Playbook
+from tests.support.workshop import said
 
 
 @pytest.fixture
@@ -141,3 +148,293 @@ def check_numbers(view: list[Frame], room: str) -> None:
             last = frame["seq"]
         elif frame["type"] == "ok" and "seq" not in frame and "topic" not in frame:
             last = None  # left
+
+
+# Stays
+
+
+class Diary(MemoryJournal):
+    """A journal in memory that remembers stays; `kept` are those there are now."""
+
+    def __init__(self, *stays: Stay) -> None:
+        super().__init__(kept=1000, budget=2**24)
+        self._first = stays
+        self.kept = {stay.uid: stay for stay in stays}
+
+    def keep_stay(self, stay: Stay, done: Done) -> None:
+        """Keep it."""
+        self.kept[stay.uid] = stay
+        done(None)
+
+    def drop_stay(self, uid: str) -> None:
+        """Forget it."""
+        self.kept.pop(uid, None)
+
+    def stays(self) -> Iterable[Stay]:
+        """Those there were in the beginning."""
+        return self._first
+
+    def tell(self, *rooms: str) -> Diary:
+        """Let something have been said in these rooms before the server began."""
+        self.open(lambda outcomes: None)
+        for room in rooms:
+            self.append(said(room, "before", topic=f"topic of {room}"))
+        return self
+
+
+TOKEN = "a-token"
+
+
+def stay(uid: str, nick: str, *rooms: str, token: str = TOKEN) -> Stay:
+    """A stay that was kept."""
+    return Stay(uid, nick, sha256(token.encode()).hexdigest(), rooms)
+
+
+def resume_of(token: str = TOKEN, **rooms: int) -> Frame:
+    """A wish to come back with cursors in no epoch."""
+    return {"token": token, "rooms": {room: ["", seq] for room, seq in rooms.items()}}
+
+
+def test_a_stay_is_kept_as_it_is_now() -> None:
+    """With every room and nick, until it is over."""
+    diary = Diary()
+    with Playbook(journal=diary) as book:
+        alice = book.stranger()
+        alice.asks("hello", nick="alice", resume=True)
+        uid = alice.uid
+        assert diary.kept[uid].rooms == ()
+        alice.asks("join", room="Dev")
+        alice.asks("join", room="Ops")
+        alice.asks("nick", nick="Alicia")
+        alice.asks("leave", room="dev")
+        assert (diary.kept[uid].nick, diary.kept[uid].rooms) == ("Alicia", ("Ops",))
+        alice.says("quit")
+        assert diary.kept == {}
+
+
+def test_stays_without_a_token_are_not_kept() -> None:
+    """There is nothing to come back with."""
+    diary = Diary()
+    with Playbook(journal=diary) as book:
+        book.person("alice", "dev")
+        assert diary.kept == {}
+
+
+def test_a_stay_that_is_over_is_not_kept_any_more() -> None:
+    """When its time has passed."""
+    diary = Diary()
+    with Playbook(journal=diary) as book:
+        alice = book.stranger()
+        alice.asks("hello", nick="alice", resume=True)
+        alice.connection.abort("reset")
+        book.pass_time(119)
+        assert len(diary.kept) == 1
+        book.pass_time(1)
+        assert diary.kept == {}
+
+
+def test_those_who_were_there_before_a_restart_are_held() -> None:
+    """With nick, rooms and topics; taken up by the token."""
+    diary = Diary(stay("u1", "alice", "Dev", "quiet"))
+    with Playbook(loops=2, journal=diary.tell("Dev", "Ops")) as book:
+        bob = book.person("bob", loop=1)
+        assert bob.asks("nick", nick="Alice")["code"] == "nick.taken"
+        listed = {entry["room"]: entry for entry in bob.asks("rooms")["rooms"]}
+        assert {room: entry["count"] for room, entry in listed.items()} == {
+            "Dev": 1,
+            "Ops": 0,
+            "quiet": 1,
+        }
+        assert listed["Ops"]["topic"] == "topic of Ops"
+        bob.asks("join", room="dev")
+        alice = book.stranger()
+        welcome = alice.asks("hello", nick="alice", resume={"token": TOKEN})
+        assert welcome["user"] == {"uid": "u1", "nick": "alice"}
+        assert welcome["resume"]["rooms"] == ["Dev", "quiet"]
+        bob.hears("join", user={"uid": bob.uid, "nick": "bob"})
+        bob.hears_nothing()
+        alice.says("broadcast", room="dev", text="back")
+        bob.hears("broadcast", seq=2)
+
+
+def test_those_who_do_not_return_after_a_restart_are_let_go() -> None:
+    """All of them, when the server says so; those who came back stay."""
+    stays = [stay(f"u{n}", f"p{n}", "dev", token=f"token{n}") for n in range(5)]
+    diary = Diary(*stays)
+    with Playbook(journal=diary) as book:
+        held = list(book.hub._held.values())
+        back = book.stranger()
+        back.asks("hello", nick="p0", resume=resume_of("token0", dev=0))
+        for each in held:
+            book.hub.release(each, "2026-11-22T15:00:00.123Z")
+        book.settle()
+        left = [frame["user"]["nick"] for frame in back.listens() if frame["type"] == "leave"]
+        assert left == ["p1", "p2", "p3", "p4"]
+        assert set(diary.kept) == {"u0"}
+        assert back.asks("users", room="dev")["count"] == 1
+
+
+def test_one_release_for_each_time_of_holding() -> None:
+    """A stay that was taken up and lost again is not ended by what was due for the first time."""
+    diary = Diary(stay("u1", "alice", "dev"))
+    with Playbook(journal=diary) as book:
+        [first] = book.hub._held.values()
+        alice = book.stranger()
+        alice.asks("hello", nick="alice", resume=resume_of(dev=0))
+        alice.connection.abort("reset")
+        book.hub.release(first, "2026-11-22T15:00:00.123Z")
+        assert [type(held) for held in book.hub._held.values()] == [Held]
+
+
+def test_of_two_kept_stays_of_one_nick_one_is_restored() -> None:
+    """A rename that was kept before the old holder's end was: the other's token is unknown now."""
+    diary = Diary(stay("u1", "alice", token="one"), stay("u2", "ALICE", token="two"))
+    with Playbook(journal=diary) as book:
+        assert set(diary.kept) == {"u1"}
+        one, two = book.stranger(), book.stranger()
+        assert one.asks("hello", resume=resume_of("one"))["user"]["uid"] == "u1"
+        assert two.asks("hello", resume=resume_of("two"))["resume"]["resumed"] is False
+
+
+def test_more_rooms_than_are_allowed_now_are_no_fault() -> None:
+    """A stay is restored into those that there is room for."""
+    diary = Diary(stay("u1", "alice", "a", "b", "c"))
+    with Playbook(journal=diary, rooms=2) as book:
+        alice = book.stranger()
+        welcome = alice.asks("hello", resume={"token": TOKEN})
+        assert welcome["resume"]["rooms"] == ["a", "b"]
+
+
+def test_conversations_are_remembered_while_one_of_the_two_may_return() -> None:
+    """Others from before the restart are forgotten: nobody can read them."""
+    diary = Diary(stay("u1", "alice")).tell("dm:u1:u2", "dm:u3:u4", "*", "dev")
+    with Playbook(journal=diary) as book:
+        assert list(diary.conversations()) == ["dm:u1:u2"]
+        alice = book.stranger()
+        alice.says("hello", id="1", resume=resume_of())
+        replayed = [frame["room"] for frame in alice.listens() if frame.get("state") == "begin"]
+        assert replayed == ["dm:u1:u2"]
+        alice.says("quit")
+        assert list(diary.conversations()) == []
+        assert diary.position("dev").head == 1
+
+
+def test_a_conversation_is_kept_while_one_of_the_two_is_held(book: Playbook) -> None:
+    """It is forgotten when both are gone for good."""
+    alice, bob = book.stranger(0), book.stranger(1)
+    for actor, nick in ((alice, "alice"), (bob, "bob")):
+        actor.asks("hello", nick=nick, resume=True)
+    room = conversation_of(alice.uid, bob.uid)
+    alice.says("whisper", to="bob", text="psst")
+    alice.connection.abort("reset")
+    bob.says("quit")
+    assert list(book.journal.conversations()) == [room]
+    book.pass_time(121)
+    assert list(book.journal.conversations()) == []
+
+
+def test_everything_of_a_crowd_that_comes_and_goes_is_let_go(book: Playbook) -> None:
+    """Sessions, stays, rooms and conversations: nothing gathers."""
+    for _ in range(3):
+        people = [book.stranger(number % 2) for number in range(6)]
+        for number, person in enumerate(people):
+            person.asks("hello", nick=f"p{number}", resume=bool(number % 3))
+            person.asks("join", room=f"r{number % 2}")
+        for person in people[1:]:
+            person.says("whisper", to="p0", text="hi")
+        for number, person in enumerate(people):
+            if number % 2:
+                person.says("quit")
+            else:
+                person.connection.abort("reset")
+        book.pass_time(121)
+        hub = book.hub
+        assert (hub._sessions, hub._held, hub.everyone(), hub.rooms()) == ({}, {}, [], [])
+        assert list(book.journal.conversations()) == []
+        assert [loop.audiences for loop in book.loops] == [{}, {}]
+
+
+coming = st.lists(
+    st.tuples(
+        st.integers(0, 2),
+        st.sampled_from(
+            ["lose", "return", "return", "broadcast", "broadcast", "take over", "wait"]
+        ),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=60)
+@given(coming, st.randoms(use_true_random=False))
+def test_whoever_is_cut_off_and_returns_misses_nothing_and_sees_nothing_twice(
+    steps: list[tuple[int, str]], chance: Any
+) -> None:
+    """Three people on two loops that tick when they like; each has every number once."""
+    with Playbook(loops=2) as book:
+        people = [Returner(book, f"p{number}", chance) for number in range(3)]
+        for number, (who, kind) in enumerate(steps):
+            people[who].does(kind, number)
+            chance.choice(book.loops).tick()
+        for person in people:
+            person.does("return", len(steps))
+        book.settle()
+        head = book.journal.position("dev").head
+        for person in people:
+            assert person.numbers() == list(range(1, head + 1))
+            assert "leave" not in person.kinds
+        assert people[0].now.asks("users", room="dev")["count"] == 3
+
+
+class Returner:
+    """Somebody who loses the connection and returns, and notes every number of `dev`."""
+
+    def __init__(self, book: Playbook, nick: str, chance: Any) -> None:
+        self._book = book
+        self._chance = chance
+        self.nick = nick
+        self.kinds: list[str] = []
+        self._numbers: list[int] = []
+        self._online = True
+        self.now = book.stranger(chance.randrange(2))
+        self._token = self.now.asks("hello", nick=nick, resume=True)["resume"]["token"]
+        self._epoch = self.now.asks("join", room="dev")["epoch"]
+
+    def does(self, kind: str, number: int) -> None:
+        """One step, as far as it makes sense now; the loops tick later."""
+        if kind == "lose" and self._online:
+            self._online = False
+            self.numbers()
+            self.now.connection.abort("reset")
+        elif (kind == "return" and not self._online) or kind == "take over":
+            self._return()
+        elif kind == "broadcast" and self._online:
+            self._asks({"type": "broadcast", "room": "dev", "text": f"{number}"})
+        elif kind == "wait":
+            self._book.pass_time(10)
+
+    def _return(self) -> None:
+        cursor = self.numbers()
+        self.now = self._book.stranger(self._chance.randrange(2))
+        rooms = {"dev": [self._epoch, len(cursor)]}
+        self._online = True
+        self._asks(
+            {
+                "type": "hello",
+                "id": "back",
+                "nick": self.nick,
+                "resume": {"token": self._token, "rooms": rooms},
+            }
+        )
+
+    def _asks(self, request: Frame) -> None:
+        """What was sent before the hello is answered is handed over when it is."""
+        self.now.sock.incoming.append(encode_frame(encode(request, 0)))
+
+    def numbers(self) -> list[int]:
+        """The numbers of `dev` that were heard until now, on all connections."""
+        for frame in self.now.listens():
+            self.kinds.append(frame["type"])
+            if frame["type"] == "broadcast":
+                self._numbers.append(frame["seq"])
+        return self._numbers
