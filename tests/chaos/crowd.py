@@ -35,7 +35,7 @@ class Cast:
 
 
 class Crowd:
-    """Everybody in a run; use it with `with`."""
+    """Everybody in a run; use it with `with`, and end the server before that."""
 
     def __init__(self, address: Address, cast: Cast, random: Random) -> None:
         self._quiet = threading.Event()

@@ -28,7 +28,7 @@ def cuts(number: int, random: Random) -> Result:
                     _cut(number, proxy, crowd)
                 except CrowdStuck as stuck:
                     faults.append(Violation("stuck", f"{stuck}; {child.log[-500:]}"))
-        child.end(signal.SIGKILL)
+                child.end(signal.SIGKILL)
         faults += judge(crowd, child.data)
     return Result(
         "cuts",

@@ -57,7 +57,7 @@ def _scenario(name: str, cycles: int, random: Random, number: signal.Signals) ->
                 _cycles(cycles, random, number, child, crowd, times)
             except CrowdStuck as stuck:
                 times.faults.append(Violation("stuck", f"{stuck}; the log ends {child.log[-500:]}"))
-        child.end(signal.SIGKILL)
+            child.end(signal.SIGKILL)
         violations = [*times.faults, *judge(crowd, child.data)]
     return Result(
         name,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
 
@@ -24,6 +25,8 @@ GIVE_UP = 60.0
 """Seconds without a server after which the library may give up; no disturbance lasts so long."""
 HASTE = 0.02
 """The share of the library's usual pauses that is waited here."""
+PATIENCE = 5.0
+"""Seconds that the server has to end when all is over."""
 LOOK = 0.005
 """Seconds between looks whether there is something to say."""
 
@@ -47,12 +50,28 @@ class Patron(Participant):
     def run(self) -> None:
         """Connect once and speak until all is over; the library does the rest."""
         try:
-            with contextlib.closing(self._connect()) as client:
+            with self._connected() as client:
                 self._live(client)
         except (Disconnected, Refused) as error:
             if not self.over.is_set():
                 self.surprises.append(f"{self.name} could not go on: {error!r}")
-        self.over.set()
+            self.over.set()
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[Client]:
+        """A client that is closed when its server has ended.
+
+        To quit before would end its stay, and when two guests have left, their whispers go, too.
+        """
+        client = self._connect()
+        try:
+            yield client
+        finally:
+            self.over.set()
+            end = time.monotonic() + PATIENCE
+            while not client.away and time.monotonic() < end:
+                time.sleep(LOOK)
+            client.close()
 
     def _connect(self) -> Client:
         while True:
