@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -12,12 +12,11 @@ from statistics import median
 from tests.bench import meter, stock
 from tests.bench.course import Effort, say
 from tests.bench.figure import KeptFigure
-from tests.bench.server import Contender, Server, ServerError, scratch_folder
+from tests.bench.reader import PAGE, Pages, Reader
+from tests.bench.server import Contender, Server, scratch_folder
+from tests.bench.stock import LOBBY, SHARE_OF_LOBBY
 from tests.support.peer import Peer
 
-PAGE = 200
-
-_HEADER = 4
 _MIB = 1024 * 1024
 
 
@@ -38,28 +37,43 @@ SMALL = Sizes(members=(10,), messages=(1000,), pages=5)
 """To see that the benchmark works."""
 
 
-def measure_kept(sizes: Sizes, contender: Contender, effort: Effort) -> Iterator[KeptFigure]:
-    """Yield what each number of messages costs, in a fresh folder each."""
-    for messages in sizes.messages:
-        with scratch_folder() as folder:
+def measure_kept(sizes: Sizes, contender: Contender, effort: Effort) -> list[KeptFigure]:
+    """Return what each number of messages costs; every round visits all numbers in turn."""
+    with ExitStack() as stack:
+        folders = [stack.enter_context(scratch_folder()) for _ in sizes.messages]
+        for folder, messages in zip(folders, sizes.messages, strict=True):
             stock.fill(folder / "data", messages)
-            figure = _measure(folder, messages, contender, sizes.pages, effort)
-        say(f"{messages:,} messages kept: start {figure.start_s:.2f} s")
-        yield figure
+        used = [_mib(folder / "data") for folder in folders]
+        starts = _each(_start, folders, contender, effort.rounds)
+        pages = _pages(folders, sizes, contender, effort.rest)
+        after_kill = _each(_start_after_kill, folders, contender, effort.rounds)
+    return [
+        KeptFigure(messages, mib, newest, anywhere, start, killed)
+        for messages, mib, (newest, anywhere), start, killed in zip(
+            sizes.messages, used, pages, starts, after_kill, strict=True
+        )
+    ]
 
 
-def _measure(
-    folder: Path, messages: int, contender: Contender, pages: int, effort: Effort
-) -> KeptFigure:
-    mib = sum(file.stat().st_size for file in (folder / "data").iterdir()) / _MIB
-    rounds = range(effort.rounds)
-    starts = [_start(folder, contender) for _ in rounds]
-    in_lobby = messages // stock.SHARE_OF_LOBBY
-    newest = anywhere = None
-    if in_lobby > PAGE:
-        newest, anywhere = _pages(folder, contender, in_lobby, pages, effort.rest)
-    after_kill = [_start_after_kill(folder, contender) for _ in rounds]
-    return KeptFigure(messages, mib, newest, anywhere, median(starts), median(after_kill))
+def _mib(folder: Path) -> float:
+    return sum(file.stat().st_size for file in folder.iterdir()) / _MIB
+
+
+# Starts
+
+
+def _each(
+    measure: Callable[[Path, Contender], float],
+    folders: Sequence[Path],
+    contender: Contender,
+    rounds: int,
+) -> list[float]:
+    """The median for each folder."""
+    taken = []
+    for number in range(1, rounds + 1):
+        taken.append([measure(folder, contender) for folder in folders])
+        say(f"start {number}/{rounds}: {taken[-1][-1]:.2f} s with the most messages kept")
+    return [median(column) for column in zip(*taken, strict=True)]
 
 
 def _start_after_kill(folder: Path, contender: Contender) -> float:
@@ -74,25 +88,20 @@ def _start(folder: Path, contender: Contender) -> float:
         return time.monotonic() - began
 
 
-def _pages(
-    folder: Path, contender: Contender, head: int, count: int, rest: float
-) -> tuple[float, float]:
-    """Milliseconds for the newest page of the lobby, and for one anywhere."""
-    befores = [random.randint(PAGE + 1, head + 1) for _ in range(count)]
-    with Server(contender, folder) as server:
-        meter.rest(server.pid, rest)  # a start has things to look after, too
-        with Peer.welcomed(("127.0.0.1", server.port)) as peer:
-            peer.ask("join", room=stock.LOBBY)
-            if len(peer.ask("history", room=stock.LOBBY)["events"]) != PAGE:
-                raise ServerError("a page of history is not as long as it should be")
-            newest = median(_page(peer, head + 1) for _ in range(count))
-            return newest, median(_page(peer, before) for before in befores)
+# Pages
 
 
-def _page(peer: Peer, before: int) -> float:
-    """Milliseconds for a page; the reply is not looked into, for the time is to be the server's."""
-    began = time.perf_counter()
-    peer.send("history", id="page", room=stock.LOBBY, before=before, limit=PAGE)
-    with peer.socket.makefile("rb") as stream:
-        stream.read(int.from_bytes(stream.read(_HEADER), "big"))
-    return (time.perf_counter() - began) * 1000
+def _pages(folders: Sequence[Path], sizes: Sizes, contender: Contender, rest: float) -> list[Pages]:
+    """What pages take, for each folder; they are read in turn, page by page."""
+    with ExitStack() as stack:
+        readers: dict[Path, Reader] = {}
+        for folder, messages in zip(folders, sizes.messages, strict=True):
+            head = messages // SHARE_OF_LOBBY
+            if head > PAGE:
+                server = stack.enter_context(Server(contender, folder))
+                meter.rest(server.pid, rest)  # after a start there are things to look after
+                readers[folder] = stack.enter_context(Reader(server.port, LOBBY, head))
+        for _ in range(sizes.pages):
+            for reader in readers.values():
+                reader.read()
+    return [readers[folder].took if folder in readers else (None, None) for folder in folders]

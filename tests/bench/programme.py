@@ -42,7 +42,7 @@ class Programme:
 
     def kept(self, sizes: Sizes) -> None:
         """Growing histories; only those on disk grow."""
-        figures = list(measure_kept(sizes, peer.ours("disk"), self._effort))
+        figures = measure_kept(sizes, peer.ours("disk"), self._effort)
         self._report.add_kept(figures)
         _print(table.kept_table(figures))
 

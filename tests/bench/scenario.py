@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+_LARGE = 300
+"""Members from which on one load process is not enough for a room."""
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -125,12 +128,14 @@ def deal(scenario: Scenario, processes: int) -> list[list[Seat]]:
     """Divide the seats among load processes.
 
     A witness and the talkers who depend on it share a process. Where there are fewer rooms than
-    processes, the others of a room are divided too.
+    processes, the others of a large room are divided too; in a small one, which turns fast, a
+    process that has to wait for its turn would fall so far behind that the server gives it up.
     """
     shares: list[list[Seat]] = [[] for _ in range(processes)]
+    divided = scenario.rooms < processes and scenario.members >= _LARGE
     for room in range(scenario.rooms):
         for rank in range(scenario.members):
-            part = rank * processes // scenario.members if scenario.rooms < processes else 0
+            part = rank * processes // scenario.members if divided else 0
             shares[(room + part) % processes].append(_seat(scenario, room, rank))
     return shares
 
