@@ -50,6 +50,9 @@ CONTROLS = re.compile(rf"[{CONTROL}\n]")
 PIPE_GIVES_UP = 60.0
 """Seconds without a connection after which a script is told: a restart is over by then."""
 
+UNCERTAIN = frozenset({UNSURE, "server.storage"})
+"""Refusals after which a message may have been kept all the same."""
+
 EX_NEGATIVE = 1
 EX_UNAVAILABLE = 69
 EX_LATER = 75
@@ -269,21 +272,23 @@ class Plain:
         """Take in and show a good answer, and ask what follows from it."""
         new = isinstance(reply, replies.JoinOk) and same_name(reply.room) not in self._place.rooms
         self._place.note_reply(reply)
+        self._tenancy.keep(self._place)
         recent = SHOWN if self._interactive else 0
         self._show(lines.of_reply(request, reply, self._place.user, recent=recent))
-        self._tenancy.keep(self._place)
         if isinstance(reply, replies.JoinOk) and new:
             self._show_recent(reply.room, reply.seq, reply.history.oldest)
         if (following := self._place.follow_up(reply)) is not None:
             self._ask(client, following)
 
     def _report_failure(self, request: requests.Request, error: BaseException) -> None:
+        """Say why, and give back what was typed."""
+        certain = False
         if isinstance(error, Refused):
             self._failed = True
             self._complain(lines.of_refusal(error))
+            certain = error.code not in UNCERTAIN
         if text := text_of(request):
-            unsure = isinstance(error, Refused) and error.code == UNSURE
-            head = "this may not have been sent" if unsure else "this was not sent"
+            head = "this was not sent" if certain else "this may not have been sent"
             self._complain([f"!! {head}:", *text])
 
     def _show_recent(self, room: str, head: int, oldest: int) -> None:
