@@ -1,7 +1,8 @@
 """What one receiver saw: cursors, the log of each connection, and gaps filled from history.
 
 It is strict where the protocol is: in rooms nothing is dropped as a repeat, because none may come.
-Only in `dm:` conversations, where a replay and live events may overlap, repeats are dropped.
+Repeats are dropped in `dm:` conversations, where a replay and live events may overlap, and while a
+gap is filled, because a page of history may reach further than the gap.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ class View:
             self._ask(room)
         else:
             for seq, held in self._held.pop(room):
-                self._see(room, seq, held)
+                if seq > self.cursors[room][1]:  # else the page had it, too
+                    self._see(room, seq, held)
 
     def _replay(self, frame: dict[str, Any]) -> None:
         room = frame["room"].lower()
