@@ -111,6 +111,11 @@ class Cursors:
         """The conversation of this name, in any case."""
         return self._all.get(same_name(room))
 
+    def is_known(self, room: str) -> bool:
+        """Whether something said there can be looked for from where we are."""
+        found = self.find(room)
+        return found is not None and found.epoch is not None
+
     def joined(self) -> list[str]:
         """The rooms one is in, as they are spelled."""
         return [each.name for each in self._all.values() if each.joined]

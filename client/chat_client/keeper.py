@@ -16,8 +16,9 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from chat_client.link import NICK_TRIES, Back, Backoff, Link, Lost, Pulse
-from chat_client.session import Answer, Fault, Incoming, Session
+from chat_client.session import Fault, Incoming, Session
 from chat_client.transport import Disconnected, Ending, Transport, connect
+from chat_client.unanswered import Answer
 from chat_schema import events, replies, requests
 from chat_schema.errors import Refused
 

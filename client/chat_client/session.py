@@ -28,7 +28,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from chat_client.cursors import Cursors, Missing
-from chat_client.unanswered import Asked, Unanswered
+from chat_client.unanswered import Answer, Asked, Unanswered
 from chat_schema import events, limits, replies, requests
 from chat_schema.errors import Refused
 from chat_schema.framing import FrameDecoder, encode_frame
@@ -36,9 +36,6 @@ from chat_schema.names import User, same_name
 
 EARLY = 10_000
 """Items kept until a welcome: a hundred conversations with much missed in each."""
-
-UNSURE = "message.unsure"
-"""The code of a message that may or may not have been kept; never on the wire."""
 
 
 class ProtocolError(Exception):
@@ -52,14 +49,6 @@ class State(Enum):
     NEW = "new"
     WELCOME = "welcome"
     ENDED = "ended"
-
-
-class Answer(NamedTuple):
-    """The one reply to request `id`; Refused where it was not done."""
-
-    id: str
-    request: requests.Request
-    reply: replies.Ok | replies.Welcome | Refused
 
 
 class Fault(NamedTuple):
@@ -172,12 +161,7 @@ class Session:
         self._early = None
         self._own.clear()
         self._cursors.lose()
-        for asked in self._unanswered:
-            if asked.event is not None:
-                items.append(self._answer(asked, asked.outcome(asked.event)))
-            elif isinstance(asked.request, requests.Quit):
-                items.append(self._answer(asked, replies.Ok(re=asked.id)))
-        return items
+        return [*items, *self._unanswered.lose()]
 
     def ping(self) -> None:
         """Ask for a sign of life; the answer is nobody's business."""
@@ -223,7 +207,7 @@ class Session:
         """Whether the message's own event may still come from before the connection."""
         if not asked.doubtful:
             return False
-        conversation = self._cursors.find(getattr(asked.request, "room", ""))
+        conversation = self._cursors.find(asked.room)
         return conversation is not None and not conversation.whole
 
     # Receiving
@@ -267,7 +251,7 @@ class Session:
         if own is not None:
             return self._read_own(id, own, reply)
         assert asked is not None
-        if _left_already(asked, reply):
+        if asked.is_done_by(reply):
             reply = replies.LeaveOk(re=id, room=getattr(asked.request, "room", ""))
         return [*self._note(reply), Answer(id, asked.request, reply)]
 
@@ -324,7 +308,7 @@ class Session:
             if isinstance(event, events.Broadcast | events.Whisper):
                 items += self._recognise(event)
             elif isinstance(event, Missing):
-                items += self._give_up_in(event.room)
+                items += self._unanswered.give_up_in(event.room)
         return items
 
     def _recognise(self, event: events.Broadcast | events.Whisper) -> list[Incoming]:
@@ -333,13 +317,7 @@ class Session:
             return []
         if self.state is not State.WELCOME:
             self._cursors.missed -= 1  # nobody misses what they said themselves
-        asked = self._unanswered.named(event.cid)
-        if asked is None or asked.request.type != event.type:
-            return []
-        if asked.connection == self._connection:
-            asked.event = event  # its own answer follows
-            return []
-        return [self._answer(asked, asked.outcome(event))]
+        return [*self._unanswered.recognise(event, self._connection)]
 
     # Coming in
 
@@ -371,25 +349,8 @@ class Session:
 
     def _doubt(self) -> list[Incoming]:
         """We are somebody else: the server does not notice any more what comes twice."""
-        items: list[Incoming] = []
         self._cursors.forget_whispers()
-        for asked in self._unanswered:
-            if not (asked.creates and asked.connection):
-                continue
-            known = self._cursors.find(getattr(asked.request, "room", ""))
-            if known is not None and known.epoch is not None and asked.cid is not None:
-                asked.doubtful = True
-            else:
-                items.append(self._answer(asked, _unsure()))
-        return items
-
-    def _give_up_in(self, room: str) -> list[Incoming]:
-        """What cannot be read any more may hold our own messages."""
-        return [
-            self._answer(asked, _unsure())
-            for asked in self._unanswered
-            if asked.doubtful and same_name(getattr(asked.request, "room", "")) == same_name(room)
-        ]
+        return [*self._unanswered.doubt(self._cursors.is_known)]
 
     def _return_to_rooms(self, welcome: replies.Welcome) -> None:
         """Join again the rooms that the server has not kept for us."""
@@ -406,25 +367,9 @@ class Session:
         notice = events.Notice(code=refused.code, message=refused.message, ts="")
         return [notice, events.Leave(room=room, user=user, reason="lost", ts="")]
 
-    def _answer(self, asked: Asked, reply: replies.Ok | Refused) -> Answer:
-        self._unanswered.pop(asked.id)
-        return Answer(asked.id, asked.request, reply)
-
 
 def _urgent(item: Incoming) -> bool:
     """What concerns the connection itself, and is not kept until it is welcome."""
     if isinstance(item, Answer):
         return isinstance(item.request, requests.Hello)
     return isinstance(item, Fault | events.Bye)
-
-
-def _left_already(asked: Asked, reply: replies.Ok | replies.Welcome | Refused) -> bool:
-    """Whether we are out of the room, as was wished before this connection."""
-    refused = isinstance(reply, Refused) and reply.code == "room.not_member"
-    return refused and asked.again and isinstance(asked.request, requests.Leave)
-
-
-def _unsure() -> Refused:
-    return Refused(
-        UNSURE, "The connection was lost before the answer: nobody knows whether this was kept."
-    )

@@ -11,12 +11,26 @@ Rules:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from chat_schema import events, replies, requests
+from chat_schema.errors import Refused
+from chat_schema.names import same_name
 
 Message = events.Broadcast | events.Whisper
+
+UNSURE = "message.unsure"
+"""The code of a message that may or may not have been kept; never on the wire."""
+
+
+class Answer(NamedTuple):
+    """The one reply to request `id`; Refused where it was not done."""
+
+    id: str
+    request: requests.Request
+    reply: replies.Ok | replies.Welcome | Refused
 
 
 @dataclass
@@ -45,6 +59,16 @@ class Asked:
         """Whether being done twice would show."""
         return isinstance(self.request, requests.Broadcast | requests.Whisper)
 
+    @property
+    def room(self) -> str:
+        """The room it is about, empty where it is about none."""
+        return getattr(self.request, "room", None) or ""
+
+    def is_done_by(self, reply: replies.Ok | replies.Welcome | Refused) -> bool:
+        """Whether a refusal says that we are out of a room, as was wished before."""
+        refused = isinstance(reply, Refused) and reply.code == "room.not_member"
+        return refused and self.again and isinstance(self.request, requests.Leave)
+
     def outcome(self, event: Message) -> replies.SentOk:
         """The answer that the server would give, read from the event."""
         return replies.SentOk(re=self.id, room=event.room, seq=event.seq, ts=event.ts)
@@ -61,9 +85,6 @@ class Unanswered:
     def __len__(self) -> int:
         return len(self._all)
 
-    def __iter__(self) -> Iterator[Asked]:
-        return iter(list(self._all.values()))
-
     def add(self, asked: Asked) -> None:
         """Keep a request, and let it wait to be sent."""
         self._all[asked.id] = asked
@@ -77,10 +98,6 @@ class Unanswered:
         if asked is not None and asked.cid is not None:
             self._by_cid.pop(asked.cid, None)
         return asked
-
-    def named(self, cid: str | None) -> Asked | None:
-        """The message of this name."""
-        return self._by_cid.get(cid) if cid is not None else None
 
     def start_over(self) -> None:
         """Let everything wait to be sent, in the original order."""
@@ -100,13 +117,58 @@ class Unanswered:
 
     def leaving(self) -> list[str]:
         """The rooms for which nothing else is asked than to leave them."""
-        about: dict[str, list[requests.Request]] = {}
+        about: dict[str, list[bool]] = {}
         for asked in self._all.values():
-            room = getattr(asked.request, "room", None)
-            if isinstance(room, str):
-                about.setdefault(room.lower(), []).append(asked.request)
+            leave = isinstance(asked.request, requests.Leave)
+            about.setdefault(same_name(asked.room), []).append(leave)
+        return [room for room, leaves in about.items() if room and all(leaves)]
+
+    # What can be answered here
+
+    def lose(self) -> list[Answer]:
+        """The connection is gone: answer what was seen to be done, and what needs no doing now."""
+        answers = []
+        for asked in list(self._all.values()):
+            if asked.event is not None:
+                answers.append(self._answer(asked, asked.outcome(asked.event)))
+            elif isinstance(asked.request, requests.Quit):
+                answers.append(self._answer(asked, replies.Ok(re=asked.id)))
+        return answers
+
+    def recognise(self, event: Message, connection: int) -> list[Answer]:
+        """Take in an event of our own: it answers what was sent before this connection."""
+        asked = self._by_cid.get(event.cid or "")
+        if asked is None or asked.request.type != event.type:
+            return []
+        if asked.connection == connection:
+            asked.event = event  # its own answer follows
+            return []
+        return [self._answer(asked, asked.outcome(event))]
+
+    def doubt(self, known: Callable[[str], bool]) -> list[Answer]:
+        """We have another uid: what was sent is looked for in the rooms that are `known`."""
+        answers = []
+        for asked in list(self._all.values()):
+            if asked.creates and asked.connection:
+                asked.doubtful = asked.cid is not None and known(asked.room)
+                if not asked.doubtful:
+                    answers.append(self._answer(asked, _unsure()))
+        return answers
+
+    def give_up_in(self, room: str) -> list[Answer]:
+        """What cannot be read any more in a room may hold our own messages."""
         return [
-            room
-            for room, asked_for in about.items()
-            if all(isinstance(request, requests.Leave) for request in asked_for)
+            self._answer(asked, _unsure())
+            for asked in list(self._all.values())
+            if asked.doubtful and same_name(asked.room) == same_name(room)
         ]
+
+    def _answer(self, asked: Asked, reply: replies.Ok | Refused) -> Answer:
+        self.pop(asked.id)
+        return Answer(asked.id, asked.request, reply)
+
+
+def _unsure() -> Refused:
+    return Refused(
+        UNSURE, "The connection was lost before the answer: nobody knows whether this was kept."
+    )

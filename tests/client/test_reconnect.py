@@ -143,7 +143,7 @@ def test_cuts_at_any_moment_neither_lose_nor_double(
         cutter = threading.Thread(target=cut)
         cutter.start()
         texts = (f"m{number}" for number in itertools.count())
-        numbers = []
+        numbers: list[int] = []
         while len(numbers) < 200 or wire.connections < 5:
             numbers.append(alice.say("dev", next(texts)).seq)
         stop.set()

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_client.session import Answer, Fault, ProtocolError, Session, State
+from chat_client.session import Fault, ProtocolError, Session, State
+from chat_client.unanswered import Answer
 from chat_schema import events, replies, requests
 from chat_schema.errors import Refused
 from chat_schema.framing import encode_frame

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chat_client.session import UNSURE, Answer, Incoming
+from chat_client.session import Incoming
+from chat_client.unanswered import UNSURE, Answer
 from chat_schema import replies, requests
 from chat_schema.errors import Refused
 from tests.support.client_script import Script, event, replay

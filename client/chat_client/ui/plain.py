@@ -31,9 +31,9 @@ from chat_client.link import Back, Link
 from chat_client.pending import Pending, text_of
 from chat_client.place import LOBBY, Place
 from chat_client.recent import SHOWN, Recent
-from chat_client.session import UNSURE
 from chat_client.tenancy import Tenancy
 from chat_client.transport import Disconnected
+from chat_client.unanswered import UNSURE
 from chat_schema import replies, requests
 from chat_schema.errors import Refused
 from chat_schema.names import CONTROL, User, same_name
