@@ -234,9 +234,14 @@ def _journal(settings: config.Settings, folder: Folder | None, clock: Clock) -> 
 
 
 def _dismiss(loop: Loop, _: Item) -> None:
-    frames = _last_words()
-    for connection in list(loop.connections):
-        connection.close(frames, "shutdown")
+    """Say goodbye to everybody, but not in the middle of a request, where inboxes are drained."""
+
+    def dismiss(_: float) -> None:
+        frames = _last_words()
+        for connection in list(loop.connections):
+            connection.close(frames, "shutdown")
+
+    loop.call_at(loop.now, dismiss)
 
 
 def _last_words() -> bytes:

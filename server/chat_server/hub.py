@@ -205,6 +205,7 @@ class Hub:
                     audience.delivered = self._journal.position(key).head
                 if self._rooms.enter(room, person):
                     self._post(key, composition.join(room.name, connection.loop.stamp, person))
+                session.rooms[key] = room  # here: who takes the stay up takes these
         except Refused:
             if new:
                 connection.loop.leave(connection, key)
@@ -212,7 +213,6 @@ class Hub:
                 if self._rooms.find(name) is None:
                     self._journal.evict(key)  # entering made it known there, without an entry
             raise
-        session.rooms[key] = room
         return room, audience
 
     def leave(self, session: Session, room: Room) -> None:
@@ -221,9 +221,9 @@ class Hub:
         with self._lock:
             self._require_current(session)
             self._leave(session.known, room, "left", connection.loop.stamp)
-        if room.key in session.rooms:
+            heard = session.rooms.pop(room.key, None) is not None
+        if heard:
             connection.loop.leave(connection, room.key)
-            del session.rooms[room.key]
         self._drop_if_void(room)
         self.keep_stay(session, _ignore)
 
@@ -320,6 +320,10 @@ class Hub:
         item = (self._deliver, outcomes)
         for loop in self._loops:
             loop.post(item)
+        if len(self._loops) > 1:  # only now: whoever hears of an `ok` finds the event on its way
+            item = (self._answer, outcomes)
+            for loop in self._loops:
+                loop.post(item)
 
     def _set_topic(self, key: str, topic: str) -> None:
         """Change the topic in the order of the numbers, whoever is in the room by now."""
@@ -328,7 +332,8 @@ class Hub:
             room.topic = topic
 
     def _deliver(self, loop: Loop, item: tuple[Any, Sequence[Outcome]]) -> None:
-        """Put numbered events before their people on this loop, and answer who asked for them."""
+        """Put numbered events before their people on this loop."""
+        alone = len(self._loops) == 1
         for outcome in item[1]:
             entry = outcome.entry
             if type(outcome) is not Kept:
@@ -337,8 +342,15 @@ class Hub:
                 self._deliver_to_people(loop, entry.people, outcome.frame)
             elif (audience := loop.audiences.get(entry.room)) is not None:
                 audience.deliver(outcome.seq, outcome.frame)
-            if entry.origin.connection.loop is loop:
+            if alone:
                 entry.origin.settled(outcome)
+
+    @staticmethod
+    def _answer(loop: Loop, item: tuple[Any, Sequence[Outcome]]) -> None:
+        """Answer who asked on this loop."""
+        for outcome in item[1]:
+            if outcome.entry.origin.connection.loop is loop:
+                outcome.entry.origin.settled(outcome)
 
     def _deliver_to_people(self, loop: Loop, people: tuple[str, ...], frame: bytes) -> None:
         for uid in people:
@@ -379,9 +391,12 @@ class Hub:
                 self._journal.evict(room.key)
 
 
-def _replace(_: Loop, item: tuple[Any, Session]) -> None:
-    """Tell a session that it is no longer the one; on its own loop."""
-    item[1].replaced()
+def _replace(loop: Loop, item: tuple[Any, Session]) -> None:
+    """Tell a session that it is no longer the one; on its own loop.
+
+    Not here: the inbox may be drained in the middle of a request of this very session.
+    """
+    loop.call_at(loop.now, lambda _: item[1].replaced())
 
 
 def _ignore(_: Refused | None) -> None:

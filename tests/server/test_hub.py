@@ -15,6 +15,7 @@ from chat_schema.names import conversation_of
 from chat_server.hub import Held
 from chat_server.journal.base import Done, Stay
 from chat_server.journal.memory import MemoryJournal
+from tests.support.late_journal import LateJournal
 from tests.support.playbook import Actor, Frame, Playbook
 from tests.support.workshop import said
 
@@ -58,6 +59,35 @@ def test_comings_and_goings_reach_members_on_every_loop(
     carol.says("quit")
     for actor in (alice, bob):
         assert [frame["type"] for frame in actor.listens()] == ["join", "nick", "leave"]
+
+
+@pytest.mark.parametrize("author", [0, 1, 2])
+def test_an_author_is_answered_when_the_event_is_on_every_loop(author: int) -> None:
+    """However fast the author's loop is: after the `ok`, nobody's ping overtakes the event."""
+    journal = LateJournal()
+    with Playbook(loops=3, journal=journal) as book:
+        people = [book.person(f"p{number}", "dev", loop=number) for number in range(3)]
+        book.forget()
+        people[author].says("broadcast", id="7", room="dev", text="hi")
+        heard: list[Frame] = []
+        post = book.loops[author].post
+
+        def post_to_a_fast_one(item: Any) -> None:
+            post(item)
+            book.loops[author].tick()
+            heard.extend(people[author].listens())
+            if heard and heard[-1].get("re") == "7":
+                for other in people:
+                    other.session.frame(b'{"type":"ping","id":"8"}')
+
+        book.loops[author].post = post_to_a_fast_one  # type: ignore[method-assign]
+        journal.keep()
+        del book.loops[author].post
+        book.settle()
+        assert [frame.get("re") for frame in heard] == [None, "7"]
+        for number, person in enumerate(people):
+            if number != author:
+                assert [frame.get("re") for frame in person.listens()] == [None, "8"]
 
 
 def test_a_whisper_crosses_loops(alice: Actor, bob: Actor) -> None:

@@ -25,7 +25,8 @@ class HandLoop(Loop):
     @property
     def idle(self) -> bool:
         """Whether a tick would find nothing to do."""
-        return not (self._inbox or self._resumed or self.selector.readable)
+        due = self._timers and self._timers[0][0] <= self.now
+        return not (self._inbox or self._resumed or self.selector.readable or due)
 
     def pass_time(self, seconds: float, step: float = 0.5) -> None:
         """Let time pass in steps, with a tick after each."""

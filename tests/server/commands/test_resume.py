@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -645,6 +646,57 @@ def test_what_a_replaced_connection_still_asks_is_refused(
     assert [frame["code"] for frame in refused] == ["session.replaced"]
     assert {user["nick"] for user in bob.asks("users", room="dev")["users"]} == {"alice", "bob"}
     assert [room["room"] for room in bob.asks("rooms")["rooms"]] == ["dev"]
+
+
+MIDDLE: dict[str, Frame] = {
+    "join": {"room": "late"},
+    "leave": {"room": "dev"},
+    "hello": {"nick": "alice"},
+}
+
+
+@pytest.mark.parametrize("type_", MIDDLE)
+def test_who_is_replaced_in_the_middle_of_a_request_leaves_nothing_behind(
+    book: Playbook, alice: Guest, bob: Actor, type_: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other loop takes the stay over while this one looks into its inbox."""
+    wish = {"token": alice.resume["token"], "rooms": alice.cursors}
+    hello = {"type": "hello", "id": "1", "nick": "alice", "resume": wish}
+    fields = MIDDLE[type_]
+    if type_ == "hello":
+        alice.loses()
+        alice.now, fields = book.stranger(), hello
+    loop, new = alice.now.connection.loop, book.stranger(1)
+    drain = loop.drain
+
+    def take_over_then_drain() -> None:
+        if "enter" in callers() or "leave" in callers():
+            monkeypatch.undo()
+            new.session.frame(encode(hello))
+        drain()
+
+    monkeypatch.setattr(loop, "drain", take_over_then_drain)
+    alice.now.session.frame(encode({"type": type_, "id": "9", **fields}))
+    book.settle()
+    assert alice.now.listens()[-1]["code"] == "session.replaced"
+    assert book.telemetry.counts().get("incidents", 0) == 0
+    for each in book.loops:
+        there = {connection.outbox for connection in each.connections}
+        assert {outbox for audience in each.audiences.values() for outbox in audience} <= there
+    [user] = [user for user in bob.asks("users")["users"] if user["nick"] == "alice"]
+    assert user["uid"] == alice.uid
+    assert new.listens()[-1]["resume"]["resumed"] is True
+    rooms = {entry["room"]: entry["count"] for entry in bob.asks("rooms")["rooms"]}
+    assert rooms == {"dev": 2}
+
+
+def callers() -> set[str]:
+    """The names of the functions that have led here."""
+    names, frame = set(), sys._getframe(1)
+    while frame.f_back is not None:
+        names.add(frame.f_code.co_name)
+        frame = frame.f_back
+    return names
 
 
 def encode(frame: Frame) -> bytes:
