@@ -26,6 +26,9 @@ def main(nick: str | None, host: str, port: int, commands: bool) -> None:
 
     On a terminal, type and read; /help lists the commands. Otherwise each line of standard input
     that is not empty is said in the lobby, and the end of the input ends the chat.
+
+    A connection that breaks is made again; what is typed meanwhile waits. With --nick, a chat that
+    was killed goes on where it was if it is started again within two minutes.
     """
     from chat_client.ui.plain import Plain
 

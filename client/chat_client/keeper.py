@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from chat_client.link import NICK_TRIES, Back, Backoff, Link, Lost, Pulse
-from chat_client.session import Fault, Incoming, Session
+from chat_client.session import Fault, Incoming, ProtocolError, Session
 from chat_client.transport import Disconnected, Ending, Transport, connect
 from chat_client.unanswered import Answer
 from chat_schema import events, replies, requests
@@ -144,9 +144,13 @@ class Keeper:
             if self._closing.is_set():
                 sock.close()
                 raise _quit()
+            try:
+                self._session.connect()
+            except ProtocolError as error:
+                sock.close()
+                raise Disconnected("connection.garbled", str(error)) from None
             self._pulse = Pulse(self._patience)
             self._transport = Transport(sock, self)
-            self._session.connect()
             self._flush()
 
     def _said_bye(self, reason: Disconnected) -> Disconnected:

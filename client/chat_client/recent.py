@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
 from chat_client.keeper import Event
 from chat_schema import requests
 from chat_schema.names import same_name
@@ -20,8 +22,12 @@ class Recent:
         """Return what to ask for so as to show the last messages up to `head`; None for none."""
         if head < oldest or head < 1:
             return None
+        try:
+            request = requests.History(room=room, before=head + 1, limit=SHOWN)
+        except ValidationError:
+            return None  # what a hostile server calls a room cannot be asked about
         self._waiting.setdefault(same_name(room), [])
-        return requests.History(room=room, before=head + 1, limit=SHOWN)
+        return request
 
     def hold(self, event: Event) -> bool:
         """Whether `event` must wait; then it is kept."""

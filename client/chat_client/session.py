@@ -14,13 +14,16 @@ Rules:
   before its welcome is handed on after it, so that a view can say first how much was missed.
 - Each request gets one Answer, on whatever connection; see unanswered.py. A message of which
   nobody can know whether it was kept is answered with Refused, code `message.unsure`.
-- What the server may do wrong raises ProtocolError; the connection is then of no use.
+- What the server may do wrong raises ProtocolError, also in `connect` where it has named something
+  wrongly before; the connection is then of no use.
 - One thread at a time; no clock.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -124,16 +127,17 @@ class Session:
 
     def greet(self) -> None:
         """Say hello; once more where it was refused."""
-        hello = requests.Hello(
-            version=1, nick=self.nick, client=self._client, resume=self._resumption()
-        )
+        with _sound_names():
+            hello = requests.Hello(
+                version=1, nick=self.nick, client=self._client, resume=self._resumption()
+            )
         self._send_own(hello)
 
     def ask(self, request: requests.Request) -> str:
         """Return the id under which the answer will come."""
         id = str(next(self._ids))
         self._unanswered.add(Asked(id, request))
-        self._pump()
+        self._send_waiting()
         return id
 
     def outgoing(self) -> bytes:
@@ -150,7 +154,8 @@ class Session:
         items: list[Incoming] = []
         for body in bodies:
             items += self._keep_early(self._read(body))
-        self._pump()
+        self._read_on()
+        self._send_waiting()
         return items
 
     def lose(self) -> list[Incoming]:
@@ -170,7 +175,7 @@ class Session:
     def wake(self) -> None:
         """Ask again for what was refused for now."""
         self._cursors.wake()
-        self._pump()
+        self._read_on()
 
     # Sending
 
@@ -193,13 +198,21 @@ class Session:
         self._own[id] = request
         self._send(id, request)
 
-    def _pump(self) -> None:
-        """Send what may go out now."""
-        if self.state is not State.WELCOME:
-            return
-        for page in self._cursors.pages():
-            self._send_own(page)
-        while (asked := self._unanswered.next()) is not None and not self._must_wait(asked):
+    def _read_on(self) -> None:
+        """Ask for the pages that are missing."""
+        if self.state is State.WELCOME:
+            with _sound_names():
+                pages = self._cursors.pages()
+            for page in pages:
+                self._send_own(page)
+
+    def _send_waiting(self) -> None:
+        """Send what was asked and may go out now."""
+        while (
+            self.state is State.WELCOME
+            and (asked := self._unanswered.next()) is not None
+            and not self._must_wait(asked)
+        ):
             self._send(asked.id, asked.request)
             self._unanswered.sent(self._connection)
 
@@ -358,7 +371,8 @@ class Session:
         there = {same_name(room) for room in [*kept, *self._unanswered.leaving()]}
         for room in self._cursors.joined():
             if same_name(room) not in there:
-                self._send_own(requests.Join(room=room))
+                with _sound_names():
+                    self._send_own(requests.Join(room=room))
 
     def _expelled(self, room: str, refused: Refused) -> list[Incoming]:
         """A room that we were in does not let us in again."""
@@ -366,6 +380,15 @@ class Session:
         user = self.user or User(uid="", nick="")
         notice = events.Notice(code=refused.code, message=refused.message, ts="")
         return [notice, events.Leave(room=room, user=user, reason="lost", ts="")]
+
+
+@contextmanager
+def _sound_names() -> Iterator[None]:
+    """What a server has named we must be able to name, too."""
+    try:
+        yield
+    except ValidationError:
+        raise ProtocolError("The server has named something in a way that it refuses.") from None
 
 
 def _urgent(item: Incoming) -> bool:

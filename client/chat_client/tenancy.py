@@ -7,13 +7,14 @@ Rules:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from chat_client.client import Client
 from chat_client.escape import escape
 from chat_client.place import Place
 from chat_client.stay import Stay, StayTaken
-from chat_schema.names import same_name
+from chat_schema.names import ROOM_PATTERN, same_name
 
 
 class Tenancy:
@@ -41,7 +42,8 @@ class Tenancy:
     def rooms(self, client: Client) -> list[str]:
         """The rooms that were kept, the one looked at last at the end."""
         resume = client.welcome.resume
-        kept = {same_name(room): room for room in resume.rooms} if resume is not None else {}
+        named = resume.rooms if resume is not None else []
+        kept = {same_name(room): room for room in named if re.match(ROOM_PATTERN, room)}
         noted = self._stay.record.rooms if self._stay and self._stay.record else []
         order = [same_name(room) for room in noted]
         return [kept[key] for key in sorted(kept, key=lambda key: (key in order, _at(order, key)))]

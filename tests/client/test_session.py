@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -181,28 +182,58 @@ FRAMES = st.builds(
         st.sampled_from(
             ["re", "room", "seq", "user", "code", "members", "text", "ts", "state", "epoch", "head"]
         ),
-        JSON | st.sampled_from(["1", "2", "dev", "dm:u1:u2", "begin", "e", 2**53 - 1]),
+        JSON
+        | st.sampled_from(
+            ["1", "2", "3", "4", "dev", "dm:u1:u2", "dm:a b", "begin", "e", "a b", 2**53 - 1, 7]
+        ),
     ),
 )
 
 
-@given(st.lists(FRAMES, max_size=5), st.booleans())
-def test_no_objects_raise_anything_else(frames: list[dict[str, Any]], welcome: bool) -> None:
-    """Property: the same for well-formed objects of every type, also on a later connection."""
+@given(st.lists(FRAMES, max_size=5), st.lists(st.sampled_from(["lose", "wake", ""]), max_size=5))
+def test_no_objects_raise_anything_else(frames: list[dict[str, Any]], then: list[str]) -> None:
+    """Property: the same for well-formed objects of every type, also on later connections."""
     script = Script()
     script.welcomes("dev")
     script.session.ask(requests.Join(room="tea"))
-    script.session.lose()
-    script.connects()
     try:
-        if welcome:
-            script.greets(resumed=True)
-        for each in frames:
-            script.session.receive(frame(**each))
-            script.session.lose() if each.get("text") else script.session.wake()
+        for each, what in itertools.zip_longest(frames, then, fillvalue=None):
+            if what == "lose":
+                script.session.lose()
+                script.connects()
+                script.greets(resumed=True)
+            elif what == "wake":
+                script.session.wake()
+            script.session.receive(frame(**each) if isinstance(each, dict) else b"")
     except ProtocolError:
         return
     assert script.session.waiting <= 1
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"type": "ok", "re": "2", "room": "a b", "epoch": "e", "seq": 0},
+        {"type": "ok", "re": "2", "room": "dev", "epoch": "a b", "seq": 0},
+        {"type": "nick", "user": {"uid": "u1", "nick": "a b"}, "old": "alice", "ts": TS},
+        event(2, "dm:a b"),
+    ],
+)
+def test_names_that_cannot_be_named_back_end_it(given: dict[str, Any]) -> None:
+    """At the latest with the next hello: as what no server sends, not as a fault of ours."""
+    script = Script()
+    script.welcomes()
+    script.session.ask(requests.Join(room="dev"))
+    snapshot = {"topic": "", "members": [], "count": 0, "history": {"oldest": 1}}
+    told = {**snapshot, **given} if given["type"] == "ok" else given
+
+    def come_back() -> None:
+        script.tells(told)
+        script.session.lose()
+        script.connects()
+
+    with pytest.raises(ProtocolError, match="named"):
+        come_back()
 
 
 def test_the_numbers_of_an_unread_conversation_have_no_gaps(script: Script) -> None:
