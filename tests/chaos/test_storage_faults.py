@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -208,15 +208,29 @@ def test_a_server_does_not_start_on_a_disk_that_fails(tmp_path: Path, kind: Kind
                 assert alice.ask("join", room="dev")["type"] == "ok"
 
 
-def test_a_damaged_database_is_refused_in_one_line(scene: Scene) -> None:
-    """Pages of nonsense behind a sound header: DatabaseRefused, and not some error of SQLite's."""
+def _wreck_pages(data: bytearray) -> None:
+    """Leave nothing but a sound header and schema page."""
+    data[4096:] = b"\x5a" * (len(data) - 4096)
+
+
+def _wreck_schema(data: bytearray) -> None:
+    """Write bytes that are no text over a name, which SQLite quotes when it complains."""
+    at = data.lower().index(b"create table facts")
+    data[at - 11 : at + 3] = b"\xff\xfe" * 7
+
+
+@pytest.mark.parametrize("wreck", [_wreck_pages, _wreck_schema])
+def test_a_damaged_database_is_refused_in_one_line(
+    scene: Scene, wreck: Callable[[bytearray], None]
+) -> None:
+    """Behind a sound header is nonsense: DatabaseRefused, and not some error of SQLite's."""
     scene.end()
     path = scene.folder / "chat.db"
-    with sqlite3.connect(path) as connection:
-        connection.execute("pragma journal_mode=delete")
+    connection = sqlite3.connect(path)
+    connection.execute("pragma journal_mode=delete")
     connection.close()
     data = bytearray(path.read_bytes())
-    data[4096:] = b"\x5a" * (len(data) - 4096)
+    wreck(data)
     path.write_bytes(data)
     with pytest.raises(DatabaseRefused):
         ChatServer(port=0, data=str(scene.folder))

@@ -59,6 +59,9 @@ FIRST = (
 MIGRATIONS: tuple[tuple[str, ...], ...] = (FIRST,)
 """The statements that lead from each version to the next; the version is the count of them."""
 
+UNUSABLE = (sqlite3.Error, OSError, UnicodeDecodeError)
+"""What opening a file can raise; the last where SQLite's own message quotes damaged text."""
+
 
 class DatabaseRefused(Exception):
     """The database cannot be used; the message is one line that says why. It was not changed."""
@@ -85,7 +88,7 @@ def open_writer(
             connection.close()
             raise
         return connection
-    except (sqlite3.Error, OSError) as error:
+    except UNUSABLE as error:
         raise DatabaseRefused(f"{path} cannot be used: {error}") from None
 
 
@@ -104,7 +107,7 @@ def check(path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
             (verdict,) = connection.execute("pragma integrity_check(1)").fetchone()
         finally:
             connection.close()
-    except (sqlite3.Error, OSError) as error:
+    except UNUSABLE as error:
         raise DatabaseRefused(f"{path} cannot be used: {error}") from None
     if verdict != "ok":
         raise DatabaseRefused(f"{path} is damaged: {verdict.splitlines()[-1]}")
