@@ -31,6 +31,16 @@ follow. Hence the columns that say who was busy:
 - `later s/M`: CPU that the server used after the round for what it had put off, per million
   deliveries. A search index is made in quiet moments: a long run without any has this in `cpu s/M`.
 
+What `--growth` and `--acknowledged` measure:
+
+- `crowds`: the same talk in rooms of growing size. What a delivery costs must not grow with them.
+- `kept`: fresh folders are filled through the journal, as a server would have filled them. A page
+  is timed from the request to the last byte of the reply, with one reader on each server, in turn.
+  A start is timed from the start of the process until it welcomes somebody; its files are in the
+  system's cache. `after kill -9`, up to 9,999 messages more are in the WAL alone.
+- `acknowledged`: authors alone in their rooms send messages, each with an `id` and a `cid`, and
+  count the answers. `on disk unsynced` is durability `process`.
+
 CPU per delivery is taken from the kernel's account of the server process and depends least on all
 this: compare servers by it first.
 """

@@ -44,7 +44,8 @@ def _measure(options: Options, report: Report) -> bool:
             programme.idle(options.idle, ours, peers)
     if options.growth:
         programme.crowds(options.growth, options.ours("process"))
-        programme.kept(options.growth)
+        if options.on_disk:
+            programme.kept(options.growth)
     if options.acknowledged:
         programme.acknowledged(options.acknowledged, options.ours())
     return programme.complete

@@ -91,6 +91,11 @@ class Options:
             for threads in self._given.io_threads
         ]
 
+    @property
+    def on_disk(self) -> bool:
+        """Whether our server on disk is among them."""
+        return "disk" in (self._given.servers or peer.OURS)
+
     def peers(self) -> tuple[list[Contender], list[str]]:
         """The peers to measure, and the names of those that are not here."""
         wanted = [] if self._given.quick and self._given.peers is None else self._given.peers

@@ -53,7 +53,11 @@ def _run(folder: Path, messages: int, *, killed: bool) -> None:
     context = multiprocessing.get_context("spawn")
     process = context.Process(target=_fill, args=(folder, messages, killed), daemon=True)
     process.start()
-    process.join()
+    try:
+        process.join()
+    finally:  # should we be told to stop, the folder is about to go
+        process.kill()
+        process.join()
     if process.exitcode != (-signal.SIGKILL if killed else 0):
         raise ServerError(f"{folder} could not be filled: exit code {process.exitcode}")
 
