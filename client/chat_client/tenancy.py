@@ -43,7 +43,7 @@ class Tenancy:
         """The rooms that were kept, the one looked at last at the end."""
         resume = client.welcome.resume
         named = resume.rooms if resume is not None else []
-        kept = {same_name(room): room for room in named if re.match(ROOM_PATTERN, room)}
+        kept = {same_name(room): room for room in named if re.fullmatch(ROOM_PATTERN, room)}
         noted = self._stay.record.rooms if self._stay and self._stay.record else []
         order = [same_name(room) for room in noted]
         return [kept[key] for key in sorted(kept, key=lambda key: (key in order, _at(order, key)))]

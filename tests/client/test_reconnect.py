@@ -12,6 +12,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from chat_client import keeper
 from chat_client.client import Client
 from chat_client.keeper import Event
 from chat_client.link import Back, Backoff, Link, Lost
@@ -201,6 +202,34 @@ def test_close_works_while_away(wire: Wire, connect: Connect, links: Links) -> N
     assert error.value.code == "client.quit"
     assert list(alice.events(timeout=0)) == []
     alice.close()
+
+
+def test_close_does_not_wait_for_a_network_that_is_silent(
+    wire: Wire, connect: Connect, links: Links, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a connection is being made, which may take long; what comes of it is closed."""
+    alice = connect("alice", on_link=links)
+    trying, answered = threading.Event(), threading.Event()
+    late: list[socket.socket] = []
+
+    def slow(host: str, port: int, timeout: float) -> socket.socket:
+        trying.set()
+        answered.wait(PATIENCE)
+        late.append(socket.create_connection((host, port), timeout))
+        return late[0]
+
+    monkeypatch.setattr(keeper, "connect", slow)
+    wire.cut()
+    assert trying.wait(PATIENCE)
+    future = alice.submit(requests.Rooms())
+    alice.close()
+    with pytest.raises(Disconnected):
+        future.result(0)
+    answered.set()
+    for thread in threading.enumerate():
+        if thread.name == "chat-reader":
+            thread.join(PATIENCE)
+    assert late[0].fileno() == -1
 
 
 def test_close_works_in_a_callback(connect: Connect) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from chat_client.client import Client
 from chat_client.ui import plain
 from chat_server import ChatServer
 from tests.support.client_proxy import Wire
+from tests.support.client_script import Frame, event, frame
 from tests.support.program import BIN, PATIENCE, ServerProgram, run_program
 from tests.support.terminal import Terminal
 
@@ -170,19 +173,50 @@ def test_a_broken_file_is_told_and_ignored(server: ChatServer, state: Path) -> N
 
 def test_recent_messages_are_shown_once_on_entering(server: ChatServer, bob: Client) -> None:
     """Above a line that says so; not when one looks at the room again, and never in a pipe."""
-    for number in range(60):
-        bob.say("lobby", f"m{number}")
+    for text in ("m1", "m2"):
+        bob.say("lobby", text)
     with terminal(server.address[1]) as alice:
         screen = without_time(alice.wait_for_text("-- #lobby (now)"))
-        shown = [line for line in screen if "<bob>" in line]
-        assert shown[-1] == "#lobby <bob> m59"
+        now = screen.index("-- #lobby (now)")
+        assert screen[now - 2 : now] == ["#lobby <bob> m1", "#lobby <bob> m2"]
         alice.type("/join lobby\r")
-        alice.type("/users\r")
-        screen = alice.wait_for_text("-- 2 in #lobby")
+        alice.type("hello\r")
+        screen = alice.wait_for_text("hello ✓")
         assert sum("(now)" in line for line in screen) == 1
     port = str(server.address[1])
     done = run_program("chat-client", "--port", port, text="hello\n")
-    assert "m59" not in done.stdout
+    assert "m1" not in done.stdout
+
+
+def test_what_is_said_meanwhile_stands_under_the_recent_messages() -> None:
+    """Although it came first."""
+    user = {"uid": "u1", "nick": "alice"}
+    terms = {"version": 1, "level": 2, "server": "s", "limits": {}, "durability": "disk"}
+    heartbeat = {"interval": 30, "timeout": 75}
+    snapshot = {"room": "lobby", "epoch": "e", "seq": 1, "topic": "", "members": [], "count": 1}
+    page = {"room": "lobby", "epoch": "e", "events": [event(1, "lobby")], "more": False}
+    answers = [
+        [{"type": "welcome", "re": "1", **terms, "user": user, "heartbeat": heartbeat}],
+        [{"type": "ok", "re": "2", **snapshot, "history": {"oldest": 1}}],
+        [event(2, "lobby"), {"type": "ok", "re": "3", **page, "oldest": 1, "head": 1}],
+    ]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_answer, args=(listener, answers)).start()
+        with terminal(listener.getsockname()[1]) as alice:
+            screen = without_time(alice.wait_for_text("m2"))
+            first = screen.index("#lobby <bob> m1")
+            assert screen[first + 1 : first + 3] == ["-- #lobby (now)", "#lobby <bob> m2"]
+
+
+def _answer(listener: socket.socket, answers: list[list[Frame]]) -> None:
+    """Answer one client's requests with these frames each, then wait until it is gone."""
+    connection, _ = listener.accept()
+    with connection:
+        for frames in answers:
+            connection.recv(65536)
+            connection.sendall(b"".join(frame(**each) for each in frames))
+        while connection.recv(65536):
+            pass
 
 
 def test_a_refused_message_is_given_back(server: ChatServer) -> None:
@@ -236,8 +270,8 @@ def test_a_pipe_gives_up_after_a_while_with_69(
 
     def typed() -> Iterator[str]:
         yield "one\n"
-        for event in bob.events(timeout=PATIENCE):
-            if getattr(event, "text", "") == "one":
+        for heard in bob.events(timeout=PATIENCE):
+            if getattr(heard, "text", "") == "one":
                 break
         wire.cut(down=True)
         yield "two\n"
