@@ -17,6 +17,7 @@ from tests.chaos.view import Bodies, View
 from tests.chaos.wire import Address
 
 MARK = b'"text":"@'
+PING = b'{"type":"ping"'
 SMALL = 4096
 """Bytes the kernel holds for a receiver that may get stuck: its server soon knows."""
 TO_COME_IN = 20.0
@@ -48,6 +49,8 @@ class Listener:
         now = time.monotonic()
         self._buffer += data
         for body in self._bodies():
+            if body.startswith(PING):
+                self.ask(type="pong")
             at = body.find(MARK)
             if at >= 0:
                 self.heard += 1

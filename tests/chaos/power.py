@@ -216,7 +216,7 @@ def _after_cut(folder: Path, told: Told, random: Random) -> list[Violation]:
     try:
         found = _start_again(folder, told, random)
         return [*found, *check(told.logs(), read_store(folder))]
-    except (Damaged, DatabaseRefused, sqlite3.Error) as error:
+    except (Damaged, DatabaseRefused, sqlite3.Error, UnicodeDecodeError) as error:
         return [Violation("damaged", str(error))]
 
 
