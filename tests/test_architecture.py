@@ -133,7 +133,7 @@ def test_commands_need_the_domain_and_the_journals_contract(module: Module) -> N
     assert not module.imports & OUTSIDE
 
 
-@every(modules("chat_client.session"))
+@every(modules("chat_client.session", "chat_client.cursors", "chat_client.unanswered"))
 def test_the_clients_session_is_pure(module: Module) -> None:
     """Bytes in, bytes out: it can be tested without a network."""
     assert not module.imports & OUTSIDE
