@@ -25,7 +25,7 @@ check:  ## Run the linter, the format check and the type checker
 bench:  ## Measure the server beside its peers (two minutes)
 	@./dev python -m tests.bench
 
-chaos:  ## Kill the server, cut connections and power, and judge the logs (a quarter of an hour)
+chaos:  ## Kill the server, cut connections and power, and judge the logs (half an hour)
 	@./dev python -m tests.chaos all --cycles 500 --cuts 10000
 
 format:  ## Put the code into its format

@@ -59,6 +59,8 @@ def _scenario(name: str, cycles: int, random: Random, number: signal.Signals) ->
                 times.faults.append(Violation("stuck", f"{stuck}; the log ends {child.log[-500:]}"))
             child.end(signal.SIGKILL)
         violations = [*times.faults, *judge(crowd, child.data)]
+        if number == signal.SIGTERM and (untold := crowd.total("untold")):
+            violations.append(Violation("untold", f"{untold} connections ended without a bye"))
     return Result(
         name,
         cycles,
@@ -134,8 +136,7 @@ def _notes(crowd: Crowd, times: Times, number: signal.Signals) -> list[str]:
     if number == signal.SIGTERM:
         late = sum(seconds > PROMISED for seconds in times.ended)
         notes.append(f"ended after {_spread(times.ended)}, {late} later than {PROMISED:.0f} s")
-        told, untold = crowd.total("told"), crowd.total("untold")
-        notes.append(f"told of the stop: {told} connections; not told: {untold}")
+        notes.append(f"{crowd.total('told')} connections were told of the stop")
     return notes
 
 
