@@ -64,7 +64,7 @@ class RoomHistory(Section):
     """How much of one room is kept; what is left out is not limited."""
 
     entries: Count | None = None
-    days: Annotated[float, Field(gt=0)] | None = None
+    days: Annotated[float, Field(gt=0, le=36_500)] | None = None
 
 
 class History(RoomHistory):

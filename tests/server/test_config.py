@@ -98,6 +98,12 @@ BAD = {
     "number-for-flag": ("[limits]\nexempt_loopback = 1", "limits.exempt_loopback: "),
     "nan": ("[limits]\nhello_timeout = nan", "limits.hello_timeout: "),
     "infinite": ("[heartbeat]\ntimeout = inf", "heartbeat.timeout: "),
+    "endless-days": ("[history]\ndays = inf", "history.days: "),
+    "days-before-all-dates": ("[history]\ndays = 1e7", "history.days: "),
+    "room-by-no-name": ('[history.rooms."a b"]\ndays = 1', "history.rooms."),
+    "unknown-rule": ("[history.rooms.ops]\nhours = 1", "history.rooms.ops.hours"),
+    "unknown-durability": ('[server]\ndurability = "maybe"', "server.durability: "),
+    "no-time-to-return": ("[resume]\nseconds = 0", "resume.seconds: "),
     "no-seconds": ("[heartbeat]\ninterval = 0", "heartbeat.interval: "),
     "empty-name": ('[server]\nname = ""', "server.name: "),
     "no-toml": ("port: 5555", "is not TOML"),
@@ -116,6 +122,22 @@ def test_whatever_is_wrong_is_said_in_one_line_with_its_place(
     message = complaint(file)
     assert expected in message
     assert str(file) in message
+
+
+def test_rooms_have_limits_of_their_own_in_any_case(file: Path) -> None:
+    """What a room leaves out is not limited; every other room has the general ones."""
+    file.write_text("[history]\nentries = 100\ndays = 7\n[history.rooms.OPS]\ndays = 0.5\n")
+    history = load(file, {}).history
+    assert history.retention("dev") == (100, 7)
+    assert history.retention("ops") == (None, 0.5)
+
+
+def test_without_a_folder_it_is_that_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`:memory:` is none, and a path is that path."""
+    monkeypatch.setenv("XDG_DATA_HOME", "/somewhere")
+    assert load(None, {}).server.folder == Path("/somewhere/typed-chat")
+    assert load(None, {"data": "here"}).server.folder == Path("here")
+    assert load(None, {"data": ":memory:"}).server.folder is None
 
 
 def test_case_120_a_file_that_is_not_text_is_not_toml(file: Path) -> None:

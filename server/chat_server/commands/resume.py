@@ -136,6 +136,8 @@ def _missed(journal: Journal, session: Session, cursors: Cursors) -> list[Missed
             name, key = readable(session, conversation)
         except Refused:
             continue
+        if key.startswith("dm:") and key not in session.known.conversations:
+            continue  # it never was; to ask where it stands would make it known for ever
         position = journal.position(key)
         audience = session.connection.audiences.get(key)
         if audience is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +15,13 @@ from chat_schema.errors import Refused
 from chat_schema.framing import HEADER, encode_frame
 from chat_schema.names import conversation_of
 from chat_server.commands import resume
-from chat_server.journal.base import Done, Stay
+from chat_server.journal.base import Done, Position, Stay
 from chat_server.journal.memory import MemoryJournal
+from chat_server.journal.sqlite import SqliteJournal
 from chat_server.services import Resume
 from tests.support.late_journal import LateJournal
 from tests.support.playbook import Actor, Frame, Playbook
+from tests.support.workshop import EVERYTHING, days_ago
 
 SECONDS = 120
 """How long a stay is held here."""
@@ -418,7 +421,7 @@ def test_more_bytes_than_are_replayed_at_once_are_told(
     begun = begins(frames)
     assert span(begun["dev"]) == (0, 2, 3, False)
     assert span(begun["ops"])[2:] == (3, False)
-    assert begun["ops"]["to"] < 3
+    assert begun["ops"]["to"] == 1
 
 
 def test_what_is_gone_is_told(bob: Actor) -> None:
@@ -534,6 +537,29 @@ def test_the_whispers_of_others_are_nobody_s(book: Playbook, alice: Guest, bob: 
     frames = alice.returns()
     assert set(begins(frames)) == {"*", "dev"}
     assert texts(frames) == []
+
+
+@pytest.mark.parametrize("journal", ["memory", "disk"])
+def test_conversations_that_never_were_cost_nothing(tmp_path: Path, journal: str) -> None:
+    """Whoever names a hundred of them each time leaves no trace of them."""
+    disk = SqliteJournal(tmp_path / "chat.db", "disk", lambda room: EVERYTHING, days_ago)
+    memory = MemoryJournal(kept=1000, budget=2**24)
+    with Playbook(journal=memory if journal == "memory" else disk) as book:
+        alice = book.stranger()
+        alice.says("hello", id="1", nick="alice", resume=True)
+        book.journal.flush()
+        book.settle()
+        token, uid = alice.hears("welcome")["resume"]["token"], alice.uid
+        before = set(memory._rooms), set(disk._catalogue._looked_at)
+        rooms = {f"dm:{uid}:z{number}": ["", 0] for number in range(100)}
+        again = book.stranger()
+        again.says("hello", id="2", resume={"token": token, "rooms": rooms})
+        book.journal.flush()
+        book.settle()
+        again.hears("welcome", re="2")
+        again.hears_nothing()
+        assert (set(memory._rooms), set(disk._catalogue._looked_at)) == before
+    disk.close()
 
 
 # A stay that is over
@@ -841,6 +867,33 @@ def test_what_is_still_on_its_way_is_no_part_of_the_replay() -> None:
         journal.keep()
         book.settle()
         assert texts(alice.now.listens()) == ["slow"]
+
+
+class Overtaking(LateJournal):
+    """A late journal that keeps what waits just when somebody asks where `dev` stands."""
+
+    armed = False
+
+    def position(self, room: str) -> Position:
+        """Where the room stands, a moment after it was asked."""
+        if self.armed and room == "dev":
+            self.armed = False
+            self.keep()
+        return super().position(room)
+
+
+def test_a_replay_ends_where_the_loop_stands_not_the_journal() -> None:
+    """What was kept a moment ago, and is on its way to this loop, comes live and only so."""
+    journal = Overtaking()
+    with Playbook(journal=journal) as book:
+        alice, bob = Guest(book, "alice", "dev"), book.person("bob", "dev")
+        alice.loses()
+        bob.says("broadcast", room="dev", text="on its way")
+        journal.armed = True
+        frames = alice.returns()
+        assert not journal.armed
+        assert span(begins(frames)["dev"]) == (0, 0, 0, True)
+        assert texts([*frames, *alice.now.listens()]) == ["on its way"]
 
 
 def test_what_one_said_before_the_break_is_replayed_with_its_number() -> None:

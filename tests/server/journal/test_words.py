@@ -153,6 +153,7 @@ def test_a_text_is_found_by_each_of_its_words(desks: dict[str, Desk], text: str)
 )
 @example(texts=["мой", "мои"], asked="мои")
 @example(texts=["STRASSE", "Straße"], asked="strasse")
+@example(texts=["ΣΟΦΟΣ", "σοφος"], asked="ΣΟΦΟσ")
 @example(texts=["καλή", "ΚΑΛΉ", "καλη"], asked="Καλή")
 def test_both_journals_find_the_same(desks: dict[str, Desk], texts: list[str], asked: str) -> None:
     """For anything asked of any texts."""
