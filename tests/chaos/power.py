@@ -247,6 +247,11 @@ def _wrong_answers(outcomes: Sequence[Outcome], told: Told) -> Iterator[Violatio
         seq = told.said[cid].seq
         if isinstance(outcome, Failed):
             yield Violation("refused", f"{cid} was refused afterwards: {outcome.refused}")
-        elif seq is not None and not (isinstance(outcome, Repeated) and outcome.seq == seq):
-            words = f"{cid}, acknowledged as {seq}, was answered with {outcome.seq} when repeated"
+        elif seq is not None and not (isinstance(outcome, Repeated) and _number(outcome) == seq):
+            words = f"{cid}, acknowledged as {seq}, was answered with {_number(outcome)} repeated"
             yield Violation("doubled", words)
+
+
+def _number(outcome: Kept | Repeated) -> int:
+    """What the author is told: a repetition has it from the first outcome."""
+    return int(getattr(outcome, "first", outcome).seq)
