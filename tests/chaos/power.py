@@ -16,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from typing import Any
 from unittest import mock
 
 from chat_server.journal import chores
@@ -254,4 +255,5 @@ def _wrong_answers(outcomes: Sequence[Outcome], told: Told) -> Iterator[Violatio
 
 def _number(outcome: Kept | Repeated) -> int:
     """What the author is told: a repetition has it from the first outcome."""
-    return int(getattr(outcome, "first", outcome).seq)
+    told: Any = getattr(outcome, "first", outcome)
+    return int(told.seq)
