@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pytest
 
 from chat_schema.names import conversation_of
 from chat_server import ChatServer, config
+from chat_server.journal.base import Stay
 from tests.support.peer import PATIENCE, Frame, Peer, kinds
 from tests.support.program import ServerProgram, run_program
 from tests.support.traveller import Traveller
@@ -237,6 +238,32 @@ def _everything(peer: Peer, room: str) -> list[Frame]:
         events += page["events"]
         more = page["more"]
     return events
+
+
+def test_who_has_asked_when_the_server_stops_gets_the_answer(folder: Path) -> None:
+    """What waits for the disk is stored, and its author told so, before the bye."""
+    busy, over = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        busy.set()
+        over.wait(PATIENCE)
+
+    with serving(folder) as server, Peer.welcomed(server.address) as peer:
+        peer.ask("join", room="dev")
+        server._journal.keep_stay(Stay("u0", "nobody", "digest", ()), hold)
+        assert busy.wait(PATIENCE)
+        peer.send("broadcast", id="last", room="dev", text="last words")
+        with Peer.welcomed(server.address) as other:
+            other.ask("users")  # read after what the first has sent, on the same loop
+        stopping = threading.Thread(target=server.stop)
+        stopping.start()
+        with suppress(ConnectionError):
+            while True:
+                Peer(server.address).socket.close()
+        over.set()
+        frames = peer.rest()
+        stopping.join()
+    assert kinds(frames) == ["broadcast", "ok", "bye"]
 
 
 def test_a_room_with_limits_keeps_what_they_say(folder: Path) -> None:
