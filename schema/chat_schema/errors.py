@@ -24,8 +24,10 @@ class ErrorCode(NamedTuple):
 ERRORS: dict[str, ErrorCode] = {
     "frame.too_large": ErrorCode("the header announces more bytes than the limit", fatal=True),
     "frame.invalid": ErrorCode("the body is not one JSON object; the fourth time is fatal"),
-    "frame.timeout": ErrorCode("a frame that had begun was not completed in time", fatal=True),
-    "protocol.hello_timeout": ErrorCode("no hello arrived in time", fatal=True),
+    "frame.timeout": ErrorCode(
+        "a frame that had begun was not completed in time", fatal=True, reconnect="later"
+    ),
+    "protocol.hello_timeout": ErrorCode("no hello arrived in time", fatal=True, reconnect="later"),
     "protocol.hello_required": ErrorCode("only hello is allowed before welcome"),
     "protocol.already_welcome": ErrorCode("a second hello on one connection"),
     "protocol.version": ErrorCode("the server does not speak this major version", fatal=True),

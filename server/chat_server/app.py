@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import resource
 import threading
-from itertools import cycle
+from functools import partial
+from itertools import count, cycle
 from pathlib import Path
 from socket import SHUT_WR, socket
 from typing import Any, Self
@@ -73,6 +74,7 @@ class ChatServer:
         self._addresses = Addresses(None if unlimited else _address_limits(self.settings))
         self._door = threading.Condition()
         self._clients = 0
+        self._numbers = count()
         self._stopping = False
         self._folder = _folder(self.settings)
         self._journal = _journal(self.settings, self._folder, self._clock)
@@ -170,17 +172,15 @@ class ChatServer:
             self.telemetry.count(f"refused.{refused.code}")
             _turn_away(sock, refused)
             return
-        next(self._turn).post((self._seat, sock, address))
+        next(self._turn).post((self._seat, sock, address, next(self._numbers)))
 
-    def _seat(self, loop: Loop, item: tuple[Any, socket, str]) -> None:
-        _, sock, address = item
-        connection = Connection(sock, address, loop, self._terms, self._attend)
+    def _seat(self, loop: Loop, item: tuple[Any, socket, str, int]) -> None:
+        _, sock, address, number = item
+        attend = partial(Session, self._services, number)
+        connection = Connection(sock, address, loop, self._terms, attend)
         loop.adopt(connection)
         if self._stopping:  # it came in at the last moment, after everybody was told
             connection.close(_last_words(), "shutdown")
-
-    def _attend(self, connection: Connection) -> Session:
-        return Session(self._services, connection)
 
     def _leave(self, address: str) -> None:
         with self._door:

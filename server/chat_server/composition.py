@@ -14,6 +14,7 @@ from json.encoder import encode_basestring as quote
 from pydantic_core import to_json
 
 from chat_server.domain.people import Person
+from chat_server.journal.base import First
 
 
 def broadcast(room: str, ts: str, person: Person, text: str, cid: str | None) -> tuple[str, str]:
@@ -51,12 +52,12 @@ def leave(room: str, ts: str, person: Person, reason: str) -> bytes:
 
 
 def sent_ok(
-    re: str, ignored: list[str] | None, room: str, ts: str, seq: int, first: str | None = None
+    re: str, ignored: list[str] | None, room: str, ts: str, seq: int, first: First | None = None
 ) -> bytes:
-    """replies.SentOk; `first` is the date of the first one where this was a repetition."""
+    """replies.SentOk; `first` is the outcome of the first one where this was a repetition."""
     if first is not None:
-        start = f'{_ok(re, ignored)},"room":"{room}","seq":{seq}'
-        return f'{start},"ts":"{first}","duplicate":true}}'.encode()
+        start = f'{_ok(re, ignored)},"room":"{first.room}","seq":{first.seq}'
+        return f'{start},"ts":"{first.ts}","duplicate":true}}'.encode()
     return f'{_ok(re, ignored)},"room":"{room}","seq":{seq},"ts":"{ts}"}}'.encode()
 
 

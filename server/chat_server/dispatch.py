@@ -26,7 +26,7 @@ from chat_server.commands.registry import ROWS
 from chat_server.commands.results import Answer, Awaited, Farewell, Finish, Later
 from chat_server.domain.people import Person
 from chat_server.domain.rooms import Room
-from chat_server.journal.base import Failed, JournalFull, Outcome, Repeated
+from chat_server.journal.base import Failed, JournalFull, Kept, Outcome, Repeated
 from chat_server.net.connection import Connection, State
 from chat_server.net.handler import Fault
 from chat_server.services import Services
@@ -56,13 +56,16 @@ class Session:
     """What the server knows of one connection; lives on the connection's loop.
 
     `in_flight` counts the requests of this session that are on their way through the journal.
+    `number` grows with each connection that the server accepts.
     """
 
     __slots__ = (
-        "_bad_frames", "_held", "_services", "connection", "in_flight", "person", "rooms",
+        "_bad_frames", "_held", "_services", "connection", "in_flight", "number", "person",
+        "rooms",
     )  # fmt: skip
 
-    def __init__(self, services: Services, connection: Connection) -> None:
+    def __init__(self, services: Services, number: int, connection: Connection) -> None:
+        self.number = number
         self.connection = connection
         self.person: Person | None = None
         self.rooms: dict[str, Room] = {}
@@ -167,8 +170,9 @@ class Session:
             refusal = Error.from_refused(outcome.refused)
             self._send_model(refusal.model_copy(update={"re": outcome.entry.re}))
         elif answer is not None:
-            first = outcome.ts if isinstance(outcome, Repeated) else None
-            self.connection.send(encode_frame(answer(outcome.seq, first)))
+            first = outcome.first if isinstance(outcome, Repeated) else None
+            seq = outcome.seq if isinstance(outcome, Kept) else 0
+            self.connection.send(encode_frame(answer(seq, first)))
 
     # One request
 

@@ -93,12 +93,16 @@ class Hub:
         """Let the session take up the stay of this token, from another session if need be.
 
         None where there is no such stay. The caller enters the rooms, and leaves the others.
+        Raises Refused where a later connection has it: hellos can be read in another order than
+        they were sent on different connections, and the last one counts.
         """
         with self._lock:
             person = self._people.returning(digest)
             if person is None:
                 return None
             others = self._sessions.get(person.uid, ())
+            if others and others[0].number > session.number:
+                raise _replaced()
             held = self._held.pop(person.uid, None) or Held(person, dict(others[0].rooms))
             self._sessions[person.uid] = (session,)
         for other in others:
@@ -243,7 +247,7 @@ class Hub:
     def _require_current(self, session: Session) -> None:
         """Refuse a session whose stay was taken up by another before it could hear of it."""
         if session not in self._sessions.get(session.known.uid, ()):
-            raise Refused("session.replaced", "Your stay goes on on another connection.")
+            raise _replaced()
 
     def _open_room(self, name: str) -> Room:
         """The room, made if need be, with what the journal knows of it."""
@@ -389,6 +393,10 @@ class Hub:
             if exists and not room.members and self._journal.position(room.key).head == 0:
                 self._rooms.drop(room)
                 self._journal.evict(room.key)
+
+
+def _replaced() -> Refused:
+    return Refused("session.replaced", "Your stay goes on on another connection.")
 
 
 def _replace(loop: Loop, item: tuple[Any, Session]) -> None:

@@ -16,7 +16,6 @@ from datetime import timedelta
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from typing import Any
 from unittest import mock
 
 from chat_server.journal import chores
@@ -255,5 +254,4 @@ def _wrong_answers(outcomes: Sequence[Outcome], told: Told) -> Iterator[Violatio
 
 def _number(outcome: Kept | Repeated) -> int:
     """What the author is told: a repetition has it from the first outcome."""
-    told: Any = getattr(outcome, "first", outcome)
-    return int(told.seq)
+    return outcome.first.seq if isinstance(outcome, Repeated) else outcome.seq

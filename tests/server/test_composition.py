@@ -10,6 +10,7 @@ from pydantic_core import from_json
 from chat_schema import events, limits, names, replies
 from chat_server import composition
 from chat_server.domain.people import Person
+from chat_server.journal.base import First
 from tests.support import strategies
 
 people = st.builds(Person, strategies.uids, strategies.nicks)
@@ -79,13 +80,14 @@ def test_sent_ok(re: str, fields: list[str] | None, room: str, ts: str, seq: int
     assert composition.sent_ok(re, fields, room, ts, seq) == dump(model)
 
 
-@given(strategies.ids, ignored, rooms, strategies.dates, strategies.dates, numbers)
+@given(strategies.ids, ignored, rooms, strategies.dates, numbers)
 def test_sent_ok_of_a_repetition(
-    re: str, fields: list[str] | None, room: str, now: str, first: str, seq: int
+    re: str, fields: list[str] | None, room: str, ts: str, seq: int
 ) -> None:
-    """It has the date of the first one and says that it is one."""
-    model = replies.SentOk(re=re, ignored=fields, room=room, seq=seq, ts=first, duplicate=True)
-    assert composition.sent_ok(re, fields, room, now, seq, first) == dump(model)
+    """It has the room, number and date of the first one and says that it is one."""
+    model = replies.SentOk(re=re, ignored=fields, room=room, seq=seq, ts=ts, duplicate=True)
+    first = First(room, seq, ts)
+    assert composition.sent_ok(re, fields, "asked", "now", 0, first) == dump(model)
 
 
 @given(

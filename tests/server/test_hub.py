@@ -441,7 +441,7 @@ class Returner:
         elif kind == "broadcast" and self._online:
             self._asks({"type": "broadcast", "room": "dev", "text": f"{number}"})
         elif kind == "wait":
-            self._book.pass_time(10)
+            self._book.pass_time(2)  # together less than the silence that ends a connection
 
     def _return(self) -> None:
         cursor = self.numbers()

@@ -127,7 +127,7 @@ class Playbook:
 
     def attend(self, connection: Connection) -> Session:
         """The session of a new connection."""
-        return Session(self._services, connection)
+        return Session(self._services, 0, connection)
 
     def settle(self) -> None:
         """Let every loop tick until nothing more happens."""

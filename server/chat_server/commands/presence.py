@@ -29,8 +29,9 @@ def hello(services: Services, session: Session, request: requests.Hello) -> Answ
             f"This server speaks version {PROTOCOL_VERSION} of the protocol.",
             versions=(PROTOCOL_VERSION, PROTOCOL_VERSION),
         )
-    # without an id there is no reply that could carry a token
-    if request.resume is not None and request.id is not None:
+    if request.resume is not None:
+        if request.id is None:
+            raise Refused("field.missing", "Without an id no reply brings the token.", field="id")
         return resume.welcome_back(services, session, request, request.resume)
     session.person = services.hub.arrive(session, request.nick)
     session.connection.welcomed()

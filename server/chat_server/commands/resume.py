@@ -130,12 +130,14 @@ def _leave(services: Services, session: Session, rooms: Mapping[str, Room]) -> N
 
 def _missed(journal: Journal, session: Session, cursors: Cursors) -> list[Missed]:
     """What to replay, with the exact number up to which it has to be."""
-    missed = []
+    missed: list[Missed] = []
     for conversation, cursor in cursors.items():
         try:
             name, key = readable(session, conversation)
         except Refused:
             continue
+        if any(key == room.key for room in missed):
+            continue  # the same room in other letters
         if key.startswith("dm:") and key not in session.known.conversations:
             continue  # it never was; to ask where it stands would make it known for ever
         position = journal.position(key)
@@ -213,11 +215,13 @@ def _replay(journal: Journal, room: Missed, bounds: Resume, left: int) -> bytes:
 def _unread(room: Missed) -> bytes:
     """Say where the room stands and nothing else: another epoch, or no time to read it."""
     epoch, after = room.cursor
-    known = not after or (epoch == room.position.epoch and after <= room.position.head)
-    return _bracketed(room, [], after if known else room.position.head)
+    if not after or (epoch == room.position.epoch and after <= room.position.head):
+        return _bracketed(room, [], after)
+    return _bracketed(room, [], room.position.head, known=False)
 
 
-def _bracketed(room: Missed, bodies: list[bytes], after: int) -> bytes:
+def _bracketed(room: Missed, bodies: list[bytes], after: int, *, known: bool = True) -> bytes:
+    """Frames of a replay; `known`: the cursor was in the run of numbers that there is."""
     head, to = room.position.head, after + len(bodies)
     begin = Replay(
         room=room.name,
@@ -226,7 +230,7 @@ def _bracketed(room: Missed, bodies: list[bytes], after: int) -> bytes:
         after=after,
         to=to,
         head=head,
-        complete=to == head and after == room.cursor[1],
+        complete=known and to == head and after == room.cursor[1],
     )
     end = Replay(room=room.name, state="end")
     frames = [_body(begin), *bodies, _body(end)]

@@ -11,7 +11,7 @@ from chat_schema.errors import Refused
 from chat_schema.names import same_name
 from chat_server import composition
 from chat_server.commands.results import Answer, Later
-from chat_server.journal.base import Entry, Retention
+from chat_server.journal.base import Entry, First, Retention
 
 if TYPE_CHECKING:
     from chat_server.dispatch import Session
@@ -90,7 +90,7 @@ def topic(services: Services, session: Session, request: requests.Topic) -> Answ
     return None
 
 
-def _changed(ok: replies.TopicOk, seq: int, first: str | None) -> bytes:
+def _changed(ok: replies.TopicOk, seq: int, first: First | None) -> bytes:
     return ok.model_dump_json(exclude_none=True).encode()
 
 

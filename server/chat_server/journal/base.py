@@ -78,8 +78,16 @@ class Entry:
         self.unless = unless
 
 
-Answer = Callable[[int, str | None], bytes]
-"""Makes the body of a reply from the number, and for a repetition the date of the first one."""
+class First(NamedTuple):
+    """What an entry that was kept before is answered with: the room's name, number, and date."""
+
+    room: str
+    seq: int
+    ts: str
+
+
+Answer = Callable[[int, First | None], bytes]
+"""Makes the body of a reply from the number, and for a repetition from the first outcome."""
 
 
 class Kept(NamedTuple):
@@ -91,11 +99,10 @@ class Kept(NamedTuple):
 
 
 class Repeated(NamedTuple):
-    """The entry was kept before, as number `seq` on the date `ts`; nobody gets anything new."""
+    """The entry was kept before; nobody gets anything new."""
 
     entry: Entry
-    seq: int
-    ts: str
+    first: First
 
 
 class Failed(NamedTuple):

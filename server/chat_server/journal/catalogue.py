@@ -7,7 +7,6 @@ Rules:
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 import threading
 
@@ -40,8 +39,9 @@ class Catalogue:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.lock = threading.Lock()
-        self._token = secrets.token_hex(4)
-        self._forgotten = 0
+        facts = dict(connection.execute("select name, value from facts"))
+        self._token: str = facts["epoch"]
+        self._forgotten: int = facts["forgotten"]
         self._looked_at: dict[str, str] = {}
         self._shelves = {shelf.key: shelf for shelf in _load(connection)}
         self._last_id = max((shelf.id for shelf in self._shelves.values()), default=0)

@@ -199,6 +199,7 @@ class Chores:
             return True
         with self._transaction():
             self._connection.execute("delete from rooms where id = ?", (shelf.id,))
+            self._connection.execute("update facts set value = value + 1 where name = 'forgotten'")
         with self._catalogue.lock:
             self._catalogue.remove(key)
         return False

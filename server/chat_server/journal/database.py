@@ -54,7 +54,8 @@ FIRST = (
     f"""create virtual table words using fts5 (
         room, text, content='searchable', content_rowid='id', columnsize=0, detail=column,
         tokenize='{TOKENIZER}')""",
-    "insert into facts values ('indexed', 0)",
+    """insert into facts values
+        ('indexed', 0), ('epoch', lower(hex(randomblob(4)))), ('forgotten', 0)""",
 )
 MIGRATIONS: tuple[tuple[str, ...], ...] = (FIRST,)
 """The statements that lead from each version to the next; the version is the count of them."""

@@ -17,8 +17,9 @@ BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def renew(connection: sqlite3.Connection) -> None:
-    """Give every room another epoch: clients start over."""
+    """Give every room another epoch, those that are yet to come too: clients start over."""
     connection.execute("update rooms set epoch = lower(hex(randomblob(4)))")
+    connection.execute("update facts set value = lower(hex(randomblob(4))) where name = 'epoch'")
 
 
 def renew_after_power_cut(connection: sqlite3.Connection, durability: Durability) -> None:

@@ -20,6 +20,7 @@ from chat_server.journal.base import (
     Durability,
     Entry,
     Failed,
+    First,
     Found,
     HandOn,
     Kept,
@@ -124,15 +125,16 @@ class MemoryJournal:
     def _repeated(self, entry: Entry) -> Outcome | None:
         """The outcome of an entry whose cid was used before; None for a new one."""
         assert entry.cid is not None
-        first = self._cids.get((entry.author, entry.cid))
-        if first is None:
+        known = self._cids.get((entry.author, entry.cid))
+        if known is None:
             return None
-        key, seq, ts = first
+        key, seq, ts = known
         room = self._rooms.get(key)
         body = room.body(seq) if room is not None else None
         if body is not None and not same_content(body, entry):
             return Failed(entry, conflict())
-        return Repeated(entry, seq, ts)
+        name = name_in(body or f"{entry.head}0{entry.tail}")
+        return Repeated(entry, First(name, seq, ts))
 
     def position(self, room: str) -> Position:
         """Where `room` stands."""

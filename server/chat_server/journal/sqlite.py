@@ -291,7 +291,9 @@ class SqliteJournal:
     def _failed(self, error: sqlite3.Error) -> Refused:
         """Note a fault of the disk, and say what authors are told."""
         name = getattr(error, "sqlite_errorname", "unknown")
-        refused = Refused("server.storage", "The server cannot store messages at present.")
+        refused = Refused(
+            "server.storage", "The server cannot store messages at present.", retry_after=1
+        )
         if name in NO_SYNC:
             refused = self._fault = Refused(
                 "server.storage", "The server has stopped storing messages until it is restarted."

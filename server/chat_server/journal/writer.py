@@ -18,7 +18,7 @@ from typing import NamedTuple
 from pydantic_core import to_json
 
 from chat_schema.framing import encode_frame
-from chat_server.journal.base import Done, Entry, Failed, Kept, Outcome, Repeated
+from chat_server.journal.base import Done, Entry, Failed, First, Kept, Outcome, Repeated
 from chat_server.journal.catalogue import Catalogue, Shelf
 from chat_server.journal.content import conflict, name_in, same_content
 
@@ -29,10 +29,11 @@ INSERT = """insert into incoming (room, seq, author, cid, ts, body)
         json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]')
     from json_each(?)"""
 
-FIRST_OUTCOMES = """select cids.author, cids.cid, cids.seq, cids.ts, events.body
+FIRST_OUTCOMES = """select cids.author, cids.cid, rooms.name, cids.seq, cids.ts, events.body
     from json_each(?) as pair
     join cids on cids.author = json_extract(pair.value, '$[0]')
         and cids.cid = json_extract(pair.value, '$[1]')
+    left join rooms on rooms.id = cids.room
     left join events on events.room = cids.room and events.seq = cids.seq"""
 
 
@@ -44,8 +45,8 @@ class Note(NamedTuple):
     done: Done
 
 
-First = tuple[int, str, str | None]
-"""Of the first entry with a cid: the number, the date, and the body where it is still kept."""
+Found = tuple[First, str | None]
+"""The outcome of the first entry with a cid, and its body where it is still kept."""
 
 
 class Writer:
@@ -90,10 +91,13 @@ class Writer:
         outcomes.update((entry, _repetition(entry, firsts[_name(entry)])) for entry in again)
         return [outcomes[entry] for entry in entries]  # who asked is answered in that order
 
-    def _firsts(self, entries: Sequence[Entry]) -> dict[object, First]:
+    def _firsts(self, entries: Sequence[Entry]) -> dict[object, Found]:
         pairs = [(entry.author, entry.cid) for entry in entries if entry.cid is not None]
         rows = self._connection.execute(FIRST_OUTCOMES, (to_json(pairs).decode(),))
-        return {(author, cid): tuple(first) for author, cid, *first in rows}
+        return {
+            (author, cid): (First(room or "", seq, ts), body)
+            for author, cid, room, seq, ts, body in rows
+        }
 
 
 class _Batch:
@@ -164,8 +168,8 @@ def _name(entry: Entry) -> object:
     return (entry.author, entry.cid) if entry.cid is not None else entry
 
 
-def _repetition(entry: Entry, first: First) -> Outcome:
-    seq, ts, body = first
+def _repetition(entry: Entry, found: Found) -> Outcome:
+    first, body = found
     if body is not None and not same_content(body, entry):
         return Failed(entry, conflict())
-    return Repeated(entry, seq, ts)
+    return Repeated(entry, first)

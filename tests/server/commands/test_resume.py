@@ -134,15 +134,12 @@ def test_who_does_not_ask_gets_none(book: Playbook, bob: Actor, fields: Frame) -
     bob.hears("leave", reason="lost")
 
 
-def test_without_an_id_there_is_no_token(book: Playbook, bob: Actor) -> None:
-    """No reply could carry it: the hello is one without the wish."""
+def test_without_an_id_there_is_no_token(book: Playbook) -> None:
+    """No reply could carry it: the hello is refused, and can be said again."""
     carol = book.stranger()
     carol.says("hello", nick="carol", resume=True)
-    carol.hears_nothing()
-    assert carol.asks("join", room="dev")["count"] == 2
-    book.forget()
-    carol.sends(ConnectionResetError())
-    bob.hears("leave", reason="lost")
+    carol.hears("error", code="field.missing", field="id")
+    assert carol.asks("hello", nick="carol", resume=True)["resume"]["token"]
 
 
 def test_what_is_kept_of_a_token_does_not_open_anything(book: Playbook, alice: Guest) -> None:

@@ -289,7 +289,7 @@ def test_a_message_outlives_its_cid_and_the_other_way_round(opened: Open) -> Non
     assert texts_of(workshop.page("b", after=0).bodies) == ["old"]
     [outcome] = workshop.store(said("a", "first", cid="c1"))
     assert isinstance(outcome, Repeated)
-    assert outcome.seq == 1
+    assert outcome.first.seq == 1
 
 
 # Forgetting

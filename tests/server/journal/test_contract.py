@@ -23,6 +23,7 @@ from chat_server.journal.base import (
     Answer,
     Entry,
     Failed,
+    First,
     Journal,
     JournalFull,
     Kept,
@@ -201,7 +202,7 @@ def test_an_entry_is_handed_on_as_a_frame_with_its_number(desk: Desk) -> None:
 def test_what_an_entry_carries_comes_through_untouched(desk: Desk) -> None:
     """The journal hands on the entry itself, and does not call the answer."""
 
-    def answer(seq: int, first: str | None) -> bytes:
+    def answer(seq: int, first: First | None) -> bytes:
         raise AssertionError("only who hands out the answer makes it")
 
     entry = entry_of("a", "x", answer)
@@ -437,7 +438,7 @@ def test_a_repeated_cid_gets_the_first_outcome(desk: Desk) -> None:
     first, again = (entry_of("a", "hello", cid="c1") for _ in range(2))
     outcomes = desk.settle(first, entry_of("a", "other", cid="c2"), again, entry_of("a", "last"))
     repeated = [outcome for outcome in outcomes if isinstance(outcome, Repeated)]
-    assert repeated == [Repeated(again, 1, DATE)]
+    assert repeated == [Repeated(again, First("a", 1, DATE))]
     assert [item.seq for item in desk.handed_on] == [1, 2, 3]
     assert texts_of(desk.read("a", after=0).bodies) == ["hello", "other", "last"]
 
@@ -446,7 +447,7 @@ def test_a_repeated_cid_is_recognised_later_too(desk: Desk) -> None:
     """Not only among what is settled together."""
     desk.settle(entry_of("a", "hello", cid="c1"))
     again = entry_of("a", "hello", cid="c1")
-    assert desk.settle(again) == [Repeated(again, 1, DATE)]
+    assert desk.settle(again) == [Repeated(again, First("a", 1, DATE))]
 
 
 @pytest.mark.parametrize("other", [("a", "another text"), ("b", "hello")])
@@ -477,7 +478,7 @@ def test_what_cannot_be_sent_any_more_is_answered_if_it_was_sent_before(desk: De
     again = entry_of("a", "hello", cid="c1", unless=gone)
     new = entry_of("a", "hello", cid="c2", unless=gone)
     outcomes = desk.settle(again, new, entry_of("a", "last"))
-    assert Repeated(again, 1, DATE) in outcomes
+    assert Repeated(again, First("a", 1, DATE)) in outcomes
     assert Failed(new, gone) in outcomes
     assert [item.seq for item in desk.handed_on] == [1, 2]
 
@@ -505,7 +506,8 @@ def test_every_cid_is_kept_once_whatever_is_repeated(
     numbers: dict[str | None, set[int]] = {}
     for outcome in outcomes:
         assert not isinstance(outcome, Failed)
-        numbers.setdefault(outcome.entry.cid, set()).add(outcome.seq)
+        seq = outcome.seq if isinstance(outcome, Kept) else outcome.first.seq
+        numbers.setdefault(outcome.entry.cid, set()).add(seq)
     assert all(len(found) == 1 for found in numbers.values())
     assert sum(isinstance(outcome, Kept) for outcome in outcomes) == len(numbers)
 

@@ -103,7 +103,7 @@ def test_a_repeated_cid_is_recognised_after_a_restart(opened: Open) -> None:
     again, other = said("a", "hello", cid="c1"), said("a", "bye", cid="c1")
     first, second = desk.settle(again, other)
     assert isinstance(first, Repeated)
-    assert first.seq == 1
+    assert first.first.seq == 1
     assert isinstance(second, Failed)
     assert second.refused.code == "cid.conflict"
 
