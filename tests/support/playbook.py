@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from itertools import count
 from typing import Any, Self
 
 from chat_schema import limits
@@ -85,6 +86,7 @@ class Playbook:
         self.loops = [HandLoop(self.time, self._head_of) for _ in range(loops)]
         self.hub.open(self.loops)
         self._actors: list[Actor] = []
+        self._numbers = count()
         self._services = Services(
             hub=self.hub,
             journal=self.journal,
@@ -127,7 +129,7 @@ class Playbook:
 
     def attend(self, connection: Connection) -> Session:
         """The session of a new connection."""
-        return Session(self._services, 0, connection)
+        return Session(self._services, next(self._numbers), connection)
 
     def settle(self) -> None:
         """Let every loop tick until nothing more happens."""

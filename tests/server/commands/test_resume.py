@@ -727,6 +727,35 @@ def encode(frame: Frame) -> bytes:
     return json.dumps(frame).encode()
 
 
+def test_a_hello_that_comes_late_takes_nothing_from_a_later_connection(
+    book: Playbook, alice: Guest, bob: Actor, back: int
+) -> None:
+    """Given up and still on its way, it is read after the hello of the connection that followed."""
+    alice.loses()
+    given_up = book.stranger(back)
+    alice.returns()
+    given_up.session.number, alice.now.session.number = 1, 2
+    wish = {"token": alice.resume["token"], "rooms": alice.cursors}
+    given_up.says("hello", id="1", nick="alice", resume=wish)
+    given_up.hears("error", re="1", code="session.replaced", fatal=True)
+    given_up.hears("bye", code="session.replaced")
+    given_up.hears_nothing()
+    bob.says("broadcast", room="dev", text="live")
+    assert texts(alice.now.listens()) == ["live"]
+    assert bob.asks("users", room="dev")["count"] == 2
+    assert all(given_up.connection.outbox not in loop.audiences["*"] for loop in book.loops)
+
+
+def test_a_room_named_twice_is_replayed_once(book: Playbook, alice: Guest, bob: Actor) -> None:
+    """In other letters it is the same room."""
+    alice.loses()
+    bob.says("broadcast", room="dev", text="missed")
+    alice.cursors["DEV"] = alice.cursors["dev"]
+    frames = alice.returns()
+    assert texts(frames) == ["missed"]
+    assert frames[-1]["resume"]["rooms"] == ["dev"]
+
+
 # While it is being read
 
 
@@ -931,3 +960,16 @@ def test_a_bracket_is_frames(count: int) -> None:
 
 def _ignore(outcomes: object) -> None:
     pass
+
+
+def test_the_later_connection_keeps_the_stay_in_whatever_order_hellos_are_read(
+    book: Playbook, back: int
+) -> None:
+    """An older one, given up before its hello was read, gets it no more and takes it from nobody."""
+    alice = Guest(book, "alice", "dev")
+    given_up, later = book.stranger(1 - back), book.stranger(back)
+    alice.now.connection.abort("reset")
+    assert later.asks("hello", resume={"token": alice.resume["token"]})["resume"]["resumed"]
+    given_up.says("hello", id="1", resume={"token": alice.resume["token"]})
+    given_up.hears("error", code="session.replaced")
+    assert later.asks("users", room="dev")["count"] == 1

@@ -177,6 +177,20 @@ def test_where_the_machine_does_not_say_a_clean_end_counts_too(
     assert epochs_of(machine.start("process")) == before
 
 
+def test_a_room_without_entries_keeps_its_epoch_too(machine: Machine) -> None:
+    """Who was told of it finds it again; after a power cut without syncs it is another one."""
+    desk = machine.start("process")
+    before = desk.journal.position("empty").epoch
+    cleanly(machine, desk)
+    desk = machine.start("process")
+    assert desk.journal.position("empty").epoch == before
+    desk.settle(said("empty", "no more"))
+    assert desk.journal.position("empty").epoch == before
+    told = desk.journal.position("next").epoch
+    power_cut(machine, desk)
+    assert machine.start("process").journal.position("next").epoch != told
+
+
 def test_renewed_epochs_differ_from_each_other(tmp_path: Path) -> None:
     """And are short enough for the wire."""
     connection = open_writer(tmp_path / "chat.db", "disk")
