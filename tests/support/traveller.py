@@ -115,7 +115,7 @@ class Reader:
         self._epoch, self.cursor = reply["epoch"], reply["seq"]
         self.first = self.cursor
         self.numbers: list[int] = []
-        self.filled = 0
+        self._returned_at = 0
 
     def hears(self, count: int) -> None:
         """Take so many numbered events of the room."""
@@ -136,6 +136,7 @@ class Reader:
         wish = {"token": self._token, "rooms": {self._room: [self._epoch, self.cursor]}}
         frames = self.peer.ask_all("hello", nick=self._nick, resume=wish)
         assert frames[-1]["resume"]["resumed"] is True, frames[-1]
+        self._returned_at = self.cursor
         begin = frames[0]
         assert (begin["state"], begin["epoch"]) == ("begin", self._epoch)
         assert begin["after"] == self.cursor
@@ -147,9 +148,14 @@ class Reader:
         self._fill(begin["head"], frames[end + 1 : -1])
 
     def _take(self, frame: Frame) -> bool:
-        """Note a numbered event; it must be the very next one."""
+        """Note a numbered event; it must be the very next one, or known since before a return.
+
+        The loop on which one comes back can be behind the one that was left.
+        """
         if frame["type"] != "broadcast":
             assert frame["type"] not in ("leave", "join"), frame
+            return False
+        if frame["seq"] <= self._returned_at:
             return False
         assert frame["seq"] == self.cursor + 1, (self.cursor, frame["seq"])
         self.cursor = frame["seq"]
@@ -159,7 +165,6 @@ class Reader:
     def _fill(self, head: int, live: list[Frame]) -> None:
         """Read what the replay has left out; what comes live meanwhile follows on it."""
         while self.cursor < head:
-            self.filled += 1
             *events, page = self.peer.ask_all("history", room=self._room, after=self.cursor)
             live += events
             for event in page["events"]:

@@ -72,14 +72,15 @@ def welcome_back(
 ) -> Awaited:
     """Let somebody in who can come back, or who does."""
     token = wish.token or ""
-    resumed = bool(token) and _take_up(services, session, _digest(token), wish.rooms)
-    if not resumed:
+    heads = _take_up(services, session, _digest(token), wish.rooms) if token else None
+    resumed = heads is not None
+    if heads is None:
         token = secrets.token_urlsafe(32)
         session.person = services.hub.arrive(session, request.nick, _digest(token))
         session.connection.welcomed()
         session.connection.outbox.hold()
-        _enter(services, session, _rooms_in(wish.rooms or {}))
-    missed = [] if wish.rooms is None else _missed(services.journal, session, wish.rooms)
+        heads = _enter(services, session, _rooms_in(wish.rooms or {}))
+    missed = [] if wish.rooms is None else _missed(services.journal, session, wish.rooms, heads)
     resumption = replies.Resumption(
         token=token,
         seconds=services.resume.seconds,
@@ -95,18 +96,23 @@ def _digest(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
 
-def _take_up(services: Services, session: Session, digest: str, cursors: Cursors | None) -> bool:
-    """Take up the stay of this token, in the rooms it names, or else in those it had."""
+def _take_up(
+    services: Services, session: Session, digest: str, cursors: Cursors | None
+) -> dict[str, int] | None:
+    """Take up the stay of this token, in the rooms it names, or else in those it had.
+
+    Returns at which numbers they were entered, None where there is no such stay.
+    """
     held = services.hub.resume(session, digest)
     if held is None:
-        return False
+        return None
     session.person = held.person
     session.connection.welcomed()
     session.connection.outbox.hold()
     wanted = [room.name for room in held.rooms.values()] if cursors is None else _rooms_in(cursors)
-    _enter(services, session, wanted)
+    heads = _enter(services, session, wanted)
     _leave(services, session, held.rooms)
-    return True
+    return heads
 
 
 def _rooms_in(cursors: Cursors) -> list[str]:
@@ -114,12 +120,17 @@ def _rooms_in(cursors: Cursors) -> list[str]:
     return names[: limits.ROOMS_PER_CLIENT]
 
 
-def _enter(services: Services, session: Session, names: list[str]) -> None:
+def _enter(services: Services, session: Session, names: list[str]) -> dict[str, int]:
+    """Enter the rooms; return the number at which each was, after which everything comes live."""
+    heads: dict[str, int] = {}
     for name in names:
         try:
-            services.hub.enter(session, name)
+            room, audience = services.hub.enter(session, name)
         except Refused as refused:  # the client sees in `rooms` that it is not there
             log.info("a room could not be entered again: %s", refused.code)
+        else:  # now: entering the next one takes what has come for this one
+            heads.setdefault(room.key, audience.delivered)
+    return heads
 
 
 def _leave(services: Services, session: Session, rooms: Mapping[str, Room]) -> None:
@@ -128,7 +139,9 @@ def _leave(services: Services, session: Session, rooms: Mapping[str, Room]) -> N
             services.hub.leave(session, room)
 
 
-def _missed(journal: Journal, session: Session, cursors: Cursors) -> list[Missed]:
+def _missed(
+    journal: Journal, session: Session, cursors: Cursors, heads: Mapping[str, int]
+) -> list[Missed]:
     """What to replay, with the exact number up to which it has to be."""
     missed: list[Missed] = []
     for conversation, cursor in cursors.items():
@@ -141,9 +154,10 @@ def _missed(journal: Journal, session: Session, cursors: Cursors) -> list[Missed
         if key.startswith("dm:") and key not in session.known.conversations:
             continue  # it never was; to ask where it stands would make it known for ever
         position = journal.position(key)
-        audience = session.connection.audiences.get(key)
-        if audience is not None:
-            position = position._replace(head=audience.delivered)
+        if key in heads:
+            # another loop may be ahead, and have sent more: what comes live again is dropped there
+            seen = min(cursor[1], position.head) if cursor[0] == position.epoch else 0
+            position = position._replace(head=max(heads[key], seen))
         missed.append(Missed(name, key, cursor, position))
     unnamed = session.known.conversations - cursors.keys()
     missed.extend(Missed(room, room, ("", 0), journal.position(room)) for room in unnamed)

@@ -18,6 +18,8 @@ from chat_server.commands import resume
 from chat_server.journal.base import Done, Position, Stay
 from chat_server.journal.memory import MemoryJournal
 from chat_server.journal.sqlite import SqliteJournal
+from chat_server.net.audience import Audience
+from chat_server.net.connection import Connection
 from chat_server.services import Resume
 from tests.support.late_journal import LateJournal
 from tests.support.playbook import Actor, Frame, Playbook
@@ -922,6 +924,48 @@ def test_a_replay_ends_where_the_loop_stands_not_the_journal() -> None:
         assert texts([*frames, *alice.now.listens()]) == ["on its way"]
 
 
+def test_what_comes_while_the_next_room_is_entered_comes_once() -> None:
+    """Live: the replay of the first room ends where that one was entered."""
+    journal = LateJournal()
+    with Playbook(journal=journal) as book:
+        alice, bob = Guest(book, "alice", "dev", "ops"), book.person("bob", "dev", "ops")
+        alice.loses()
+        bob.says("broadcast", room="dev", text="between")
+        loop = book.loops[0]
+        enter = loop.enter
+
+        def enter_later(connection: Connection, key: str) -> Audience:
+            if key == "ops":
+                journal.keep()
+            return enter(connection, key)
+
+        loop.enter = enter_later  # type: ignore[method-assign]
+        frames = alice.returns()
+        del loop.enter
+        assert journal.waiting == []
+        assert span(begins(frames)["dev"]) == (0, 0, 0, True)
+        assert texts([*frames, *alice.now.listens()]) == ["between"]
+
+
+def test_who_was_ahead_on_another_loop_has_lost_nothing() -> None:
+    """A loop that is behind tells nobody that their cursor means nothing."""
+    journal = LateJournal()
+    with Playbook(loops=2, journal=journal) as book:
+        alice = Guest(book, "alice", "dev", loop=0)
+        bob = book.person("bob", "dev", loop=1)
+        bob.says("broadcast", room="dev", text="one")
+        book.loops[1].post = lambda item: None  # type: ignore[method-assign]
+        journal.keep()
+        for _ in range(3):
+            book.loops[0].tick()
+        assert texts(alice.now.listens()) == ["one"]
+        alice.cursors["dev"][1] = 1
+        del book.loops[1].post
+        alice.now.connection.abort("reset")
+        frames = alice.returns(1)
+        assert span(begins(frames)["dev"]) == (1, 1, 1, True)
+
+
 def test_what_one_said_before_the_break_is_replayed_with_its_number() -> None:
     """Kept while one was away: one's own message is there, and a repetition has its outcome."""
     journal = LateJournal()
@@ -965,7 +1009,7 @@ def _ignore(outcomes: object) -> None:
 def test_the_later_connection_keeps_the_stay_in_whatever_order_hellos_are_read(
     book: Playbook, back: int
 ) -> None:
-    """An older one, given up before its hello was read, gets it no more and takes it from nobody."""
+    """An older one, given up before its hello was read, takes it from nobody."""
     alice = Guest(book, "alice", "dev")
     given_up, later = book.stranger(1 - back), book.stranger(back)
     alice.now.connection.abort("reset")
