@@ -34,7 +34,12 @@ Conversation = Annotated[
 """Whatever has numbered events: a room, `*`, or a whisper conversation `dm:<uid>:<uid>`."""
 
 RequestId = Annotated[str, StringConstraints(min_length=1, max_length=limits.ID_CHARACTERS)]
-ClientMessageId = Annotated[str, StringConstraints(min_length=1, max_length=limits.ID_CHARACTERS)]
+ClientMessageId = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=limits.ID_CHARACTERS, pattern=rf"^[^{CONTROL}\t\n]*$"
+    ),
+]
 Text = Annotated[
     str,
     StringConstraints(min_length=1, max_length=limits.TEXT_CHARACTERS, pattern=rf"^[^{CONTROL}]*$"),

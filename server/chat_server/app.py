@@ -80,6 +80,8 @@ class ChatServer:
         self._journal = _journal(self.settings, self._folder, self._clock)
         self._hub = Hub(self._journal, Rooms(self.settings.limits.rooms))
         self._workers = Workers(self.settings.server.workers, self.settings.limits.waiting_jobs)
+        # apart, so that no search keeps anybody from history, or from coming back
+        self._searchers = Workers(1, self.settings.limits.waiting_jobs)
         self._services = self._make_services()
         self._terms = _terms(self.settings)
         self._capacity = _descriptors() - SPARE_DESCRIPTORS
@@ -111,6 +113,7 @@ class ChatServer:
         """Begin to serve; returns when clients can connect."""
         held = self._hub.open(self._loops)
         self._workers.start()
+        self._searchers.start()
         for thread in self._threads:
             thread.start()
         self._loops[0].post((lambda loop, _: self._listener.open(),))
@@ -129,6 +132,7 @@ class ChatServer:
         with self._door:
             self._door.wait_for(lambda: self._clients == 0, seconds)
         self._workers.stop()
+        self._searchers.stop()
         self._journal.close()
         for loop, thread in zip(self._loops, self._threads, strict=True):
             loop.stop()
@@ -202,6 +206,7 @@ class ChatServer:
             hub=self._hub,
             journal=self._journal,
             workers=self._workers,
+            searchers=self._searchers,
             telemetry=self.telemetry,
             resume=Resume(
                 settings.resume.seconds, settings.resume.events, settings.limits.outbox_soft

@@ -204,8 +204,9 @@ class Session:
 
     def _conclude(self, request: Request, result: Answer | Later | Awaited | Farewell) -> None:
         match result:
-            case Later(job):
-                self._start(request, partial(self._services.workers.submit, job))
+            case Later(job, search):
+                workers = self._services.searchers if search else self._services.workers
+                self._start(request, partial(workers.submit, job))
             case Awaited(start):
                 self._start(request, start)
             case Farewell(answer):

@@ -103,8 +103,9 @@ class Hub:
             others = self._sessions.get(person.uid, ())
             if others and others[0].number > session.number:
                 raise _replaced()
-            held = self._held.pop(person.uid, None) or Held(person, dict(others[0].rooms))
+            self._held.pop(person.uid, None)
             self._sessions[person.uid] = (session,)
+            held = Held(person, dict(person.rooms))
         for other in others:
             other.connection.loop.post((_replace, other))
         session.connection.loop.enter(session.connection, EVERYONE)
@@ -120,7 +121,7 @@ class Hub:
             if session not in self._sessions.get(person.uid, ()):
                 return None  # another session has taken the stay up
             del self._sessions[person.uid]
-            held = Held(person, dict(session.rooms))
+            held = Held(person, dict(person.rooms))
             session.rooms.clear()
             if person.digest is not None and reason != "quit":
                 self._held[person.uid] = held
@@ -142,7 +143,8 @@ class Hub:
         """Keep the stay as it is now, so that it can be resumed after a restart too."""
         person = session.known
         if person.digest is not None:
-            names = tuple(room.name for room in session.rooms.values())
+            with self._lock:
+                names = tuple(room.name for room in person.rooms.values())
             self._journal.keep_stay(Stay(person.uid, person.nick, person.digest, names), done)
 
     def rename(self, session: Session, nick: str) -> None:
@@ -155,7 +157,7 @@ class Hub:
             old = self._people.rename(person, nick)
             event = Nick(user=person.user, old=old, ts=session.connection.loop.stamp)
             frame = encode_frame(event.model_dump_json(exclude_none=True).encode())
-            item = (self._announce_once, tuple(session.rooms), session, frame)
+            item = (self._announce_once, tuple(person.rooms), session, frame)
             for loop in self._loops:
                 loop.post(item)
         self.keep_stay(session, _ignore)
@@ -209,7 +211,7 @@ class Hub:
                     audience.delivered = self._journal.position(key).head
                 if self._rooms.enter(room, person):
                     self._post(key, composition.join(room.name, connection.loop.stamp, person))
-                session.rooms[key] = room  # here: who takes the stay up takes these
+                session.rooms[key] = room
         except Refused:
             if new:
                 connection.loop.leave(connection, key)
@@ -264,7 +266,7 @@ class Hub:
 
     def _end(self, held: Held, reason: LeaveReason, stamp: str) -> None:
         """Let somebody go who is in no session and not held any more."""
-        for room in held.rooms.values():
+        for room in list(held.person.rooms.values()):
             self._leave(held.person, room, reason, stamp)
         self._people.depart(held.person)
         self._forget_conversations(held.person)
@@ -295,11 +297,10 @@ class Hub:
         except Refused:
             self._journal.drop_stay(stay.uid)
             return None
-        held = self._held[person.uid] = Held(person, {})
         for name in stay.rooms:
             with suppress(Refused):  # fewer rooms are allowed now
-                room = held.rooms[same_name(name)] = self._open_room(name)
-                self._rooms.enter(room, person)
+                self._rooms.enter(self._open_room(name), person)
+        held = self._held[person.uid] = Held(person, dict(person.rooms))
         return held
 
     def _restore_conversations(self) -> None:
@@ -329,6 +330,12 @@ class Hub:
             for loop in self._loops:
                 loop.post(item)
 
+    def _list(self, key: str) -> None:
+        """Have a room listed whose first message came when the last member had gone."""
+        if key != EVERYONE:
+            with self._lock, suppress(Refused):  # with too many rooms, who joins it has it listed
+                self._open_room(key)
+
     def _set_topic(self, key: str, topic: str) -> None:
         """Change the topic in the order of the numbers, whoever is in the room by now."""
         room = self._rooms.find(key)
@@ -346,6 +353,8 @@ class Hub:
                 self._deliver_to_people(loop, entry.people, outcome.frame)
             elif (audience := loop.audiences.get(entry.room)) is not None:
                 audience.deliver(outcome.seq, outcome.frame)
+            elif outcome.seq == 1:
+                self._list(entry.room)
             if alone:
                 entry.origin.settled(outcome)
 

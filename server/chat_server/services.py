@@ -30,6 +30,7 @@ class Services:
     hub: Hub
     journal: Journal
     workers: Workers
+    searchers: Workers
     telemetry: Telemetry
     resume: Resume
     server: str

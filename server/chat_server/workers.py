@@ -6,6 +6,7 @@ future that nobody reads is never seen. Here a full queue refuses, and every out
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -13,6 +14,9 @@ from collections.abc import Callable
 from typing import Any
 
 from chat_schema.errors import Refused
+
+GRACE = 0.5
+"""Seconds that a job has to finish when the server stops: nobody waits for it any more."""
 
 Job = Callable[[], Any]
 Outcome = Callable[[Any, BaseException | None], None]
@@ -46,11 +50,14 @@ class Workers:
             ) from None
 
     def stop(self) -> None:
-        """Let every thread finish its job and end."""
+        """Drop what waits, and give every thread a moment to finish its job."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._queue.get_nowait()
         for _ in self._threads:
             self._queue.put(None)
         for thread in self._threads:
-            thread.join()
+            thread.join(GRACE)
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:

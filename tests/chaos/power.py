@@ -104,7 +104,7 @@ def open_journal(folder: Path, durability: Durability = "disk") -> SqliteJournal
 def _busy_with_chores() -> Iterator[None]:
     """Checkpoints and indexing as a busy week has them, within seconds."""
     with (
-        mock.patch.object(chores, "CHECKPOINT_BUSY", 150),
+        mock.patch.object(chores, "WAL_BUSY", 1024 * 1024),
         mock.patch.object(chores, "INDEX_BEHIND", 60),
     ):
         yield

@@ -91,6 +91,7 @@ class Playbook:
             hub=self.hub,
             journal=self.journal,
             workers=self.workers,
+            searchers=self.workers,
             telemetry=self.telemetry,
             resume=resume,
             server="a-server",

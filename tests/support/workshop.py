@@ -94,7 +94,7 @@ class Workshop:
     def store(self, *entries: Entry, notes: Sequence[Note] = ()) -> list[Outcome]:
         """Store a batch and publish it, as the journal does."""
         outcomes = self.writer.write(entries, notes)
-        self.chores.note_stored(len(entries), len(notes))
+        self.chores.note_stored(entries, len(notes))
         for outcome in outcomes:
             if isinstance(outcome, Kept):
                 shelf = self.catalogue.find(outcome.entry.room)

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 PAGE_BYTES = limits.FRAME_TO_CLIENT // 2
 """Bytes of events in one page: the longest event and the envelope fit into a frame beside them."""
 
+WORDS = 8
+"""Words in one search: each costs a walk through the index."""
+
+PLACES = 500
+"""Conversations looked through at once; any other can be named."""
+
 
 def history(services: Services, session: Session, request: requests.History) -> Later:
     """Read a page of a conversation that the asker may read."""
@@ -34,9 +40,12 @@ def search(services: Services, session: Session, request: requests.Search) -> La
     """Find what was said where the asker may read."""
     if request.before is not None and request.room is None:
         raise Refused("field.invalid", "A number needs its room: name one.", field="before")
-    words = words_of(request.text)
+    words = _needed(words_of(request.text))
     if not words:
         raise Refused("field.invalid", "The text has no word to look for.", field="text")
+    if len(words) > WORDS:
+        message = f"A search has at most {WORDS} words."
+        raise Refused("field.invalid", message, field="text", limit=WORDS, size=len(words))
     rooms = [readable(session, request.room)[1]] if request.room else readable_to(session)
     query = Query(
         rooms,
@@ -46,7 +55,20 @@ def search(services: Services, session: Session, request: requests.Search) -> La
         request.limit or limits.SEARCH_PAGE,
         PAGE_BYTES,
     )
-    return Later(partial(_search, services.journal, query))
+    return Later(partial(_search, services.journal, query), search=True)
+
+
+def _needed(words: list[str]) -> list[str]:
+    """The words without those that the others imply."""
+    return [
+        word
+        for place, word in enumerate(words)
+        if not any(
+            other.startswith(word) and (other != word or place > earlier)
+            for earlier, other in enumerate(words)
+            if earlier != place
+        )
+    ]
 
 
 def _search(journal: Journal, query: Query) -> Answer:
@@ -55,8 +77,8 @@ def _search(journal: Journal, query: Query) -> Answer:
 
 
 def readable_to(session: Session) -> list[str]:
-    """The keys of everything that `readable` lets the session read."""
-    return [EVERYONE, *session.rooms, *session.known.conversations]
+    """The keys of everything that `readable` lets the session read, at most PLACES."""
+    return [EVERYONE, *session.rooms, *session.known.conversations][:PLACES]
 
 
 def readable(session: Session, conversation: str) -> tuple[str, str]:

@@ -16,9 +16,10 @@ class Answer(Protocol):
 
 
 class Later(NamedTuple):
-    """The rest of the work, which waits: a worker calls `job`."""
+    """The rest of the work, which waits: a worker calls `job`; for a `search` there are others."""
 
     job: Callable[[], Answer]
+    search: bool = False
 
 
 Finish = Callable[[Answer | None, BaseException | None], None]

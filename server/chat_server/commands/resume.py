@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import sha256
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from chat_schema import PROTOCOL_LEVEL, PROTOCOL_VERSION, limits, replies, requests
@@ -159,7 +160,7 @@ def _missed(
             seen = min(cursor[1], position.head) if cursor[0] == position.epoch else 0
             position = position._replace(head=max(heads[key], seen))
         missed.append(Missed(name, key, cursor, position))
-    unnamed = session.known.conversations - cursors.keys()
+    unnamed = islice(session.known.conversations - cursors.keys(), limits.RESUMED)
     missed.extend(Missed(room, room, ("", 0), journal.position(room)) for room in unnamed)
     return missed
 
@@ -221,8 +222,8 @@ def _replay(journal: Journal, room: Missed, bounds: Resume, left: int) -> bytes:
     except Refused as refused:
         log.warning("a replay was not read: %s", refused.message)
         return _unread(room)
-    bodies = page.bodies[:limit]
     first = max(after + 1, page.position.oldest)
+    bodies = page.bodies[: max(0, room.position.head + 1 - first)]  # what follows comes live
     return _bracketed(room, bodies, first - 1 if bodies else after)
 
 
@@ -266,10 +267,9 @@ def _answer(
     replays: list[bytes],
     resumption: replies.Resumption,
 ) -> Answer:
-    made = welcome(services, session, resumption)
-
     def answer(*, re: str, ignored: list[str] | None) -> replies.Ok | replies.Welcome | bytes:
+        # on the loop, where it is certain that the session still has the stay
         session.connection.outbox.release(b"".join(replays))
-        return made(re=re, ignored=ignored)
+        return welcome(services, session, resumption)(re=re, ignored=ignored)
 
     return answer

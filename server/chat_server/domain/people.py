@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING
 
 from chat_schema.errors import Refused
 from chat_schema.names import RESERVED_NICKS, User, same_name
+
+if TYPE_CHECKING:
+    from chat_server.domain.rooms import Room
 
 
 class Person:
     """Somebody online; `as_json` is the user object that every event about them carries.
 
-    `digest` is that of the token by which the stay can be resumed, None where it cannot.
+    `digest` is that of the token by which the stay can be resumed, None where it cannot. `rooms`
+    are those they are a member of, by key; Rooms keeps it.
     """
 
-    __slots__ = ("as_json", "conversations", "digest", "nick", "uid")
+    __slots__ = ("as_json", "conversations", "digest", "nick", "rooms", "uid")
 
     def __init__(self, uid: str, nick: str, digest: str | None = None) -> None:
         self.uid = uid
         self.digest = digest
         self.conversations: set[str] = set()
+        self.rooms: dict[str, Room] = {}
         self.rename(nick)
 
     def rename(self, nick: str) -> None:

@@ -51,6 +51,7 @@ class Rooms:
         if person.uid in room.members:
             return False
         room.members[person.uid] = person
+        person.rooms[room.key] = room
         self._empty.pop(room.key, None)
         return True
 
@@ -58,6 +59,7 @@ class Rooms:
         """Take `person` out of the room; False where they were not in it."""
         if room.members.pop(person.uid, None) is None:
             return False
+        del person.rooms[room.key]
         if not room.members:
             self._empty[room.key] = None
         return True

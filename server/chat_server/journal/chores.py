@@ -8,11 +8,11 @@ Rules:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
-from chat_server.journal.base import CID_DAYS, Retention
+from chat_server.journal.base import CID_DAYS, Entry, Retention
 from chat_server.journal.catalogue import Catalogue, Shelf
 
 STEP = 500
@@ -21,11 +21,14 @@ STEP = 500
 INDEX_BEHIND = 100_000
 """Events not yet indexed from which on messages wait for it: a search would wait a second."""
 
-CHECKPOINT_IDLE = 1000
-"""Rows stored that are worth a checkpoint when nothing waits: at most some 10 MB of WAL."""
+WAL_IDLE = 4 * 1024 * 1024
+"""Bytes of WAL that are worth a checkpoint when nothing waits."""
 
-CHECKPOINT_BUSY = 10_000
-"""Rows stored from which on messages wait for a checkpoint, some 20 ms."""
+WAL_BUSY = 64 * 1024 * 1024
+"""Bytes of WAL from which on messages wait for a checkpoint, some 20 ms."""
+
+WAL_COMMIT, WAL_CID = 12 * 1024, 4 * 1024
+"""Bytes of WAL that a commit, and a cid on a page of its own, come to: whole pages of 4 KiB."""
 
 LOOK_AGAIN = 60.0
 """Seconds between looks for what retention no longer keeps."""
@@ -56,31 +59,40 @@ class Chores:
         self._swept: tuple[str, str] | None = ("", "")
         self._sweep = SWEEP_AGAIN
         self._unindexed = self._count_unindexed()
-        self._unchecked = 0
+        self._wal = 0
 
-    def note_stored(self, entries: int, notes: int) -> None:
+    def note_stored(self, entries: Sequence[Entry], notes: int) -> None:
         """Take note of what the search index and the database file lack."""
-        self._unindexed += entries
-        self._unchecked += entries + notes
+        self._unindexed += len(entries)
+        cids = sum(entry.cid is not None for entry in entries)
+        bodies = sum(len(entry.tail) for entry in entries)
+        self._wal += WAL_COMMIT + WAL_CID * (cids + notes) + 2 * bodies
 
-    def urgent(self) -> bool:
-        """Do what cannot wait for a quiet moment; what is left can."""
+    def urgent(self, now: float) -> bool:
+        """Do what cannot wait for a quiet moment, should none come; what is left can."""
         if self._unindexed >= INDEX_BEHIND:
             self.index()
-        if self._unchecked >= CHECKPOINT_BUSY:
+        if self._wal >= WAL_BUSY:
             self._checkpoint()
+        self._retire(now)
         return False
 
     def step(self, now: float) -> bool:
         """Do one step of what there is to do at `now`, in seconds; False where there is nothing."""
         if self._unindexed:
             self.index()
-        elif self._to_prune:
+        elif self._wal >= WAL_IDLE:
+            self._checkpoint()
+        else:
+            return self._retire(now)
+        return True
+
+    def _retire(self, now: float) -> bool:
+        """Let go of the next of what is too old or too much; False where there is nothing."""
+        if self._to_prune:
             self._prune(self._to_prune.pop())
         elif self._swept is not None:
             self._sweep_cids(self._swept)
-        elif self._unchecked >= CHECKPOINT_IDLE:
-            self._checkpoint()
         else:
             return self._look_around(now)
         return True
@@ -133,7 +145,7 @@ class Chores:
     def _checkpoint(self) -> None:
         """Bring what the WAL holds into the database file, as far as readers allow."""
         self._connection.execute("pragma wal_checkpoint(passive)").fetchone()
-        self._unchecked = 0
+        self._wal = 0
 
     # Retention
 
@@ -161,15 +173,15 @@ class Chores:
         return min(bound, shelf.pruned + STEP)
 
     def _older_than(self, shelf: Shelf, days: float) -> int:
-        (first_kept,) = self._connection.execute(
-            """select min(seq) from (
+        # the last that is too old takes with it what stands before it under a date of the future
+        (last,) = self._connection.execute(
+            """select max(seq) from (
                 select seq, json_extract(body, '$.ts') as ts from events
                     where room = ? order by seq limit ?)
-                where ts >= ?""",
+                where ts < ?""",
             (shelf.id, STEP, self._stamp(timedelta(days=days))),
         ).fetchone()
-        last = min(shelf.head, shelf.pruned + STEP)
-        return last if first_kept is None else int(first_kept) - 1
+        return int(last or 0)
 
     def _delete(self, shelf: Shelf, bound: int) -> None:
         """Delete a room's events up to a number, from the search index first."""

@@ -23,6 +23,9 @@ APPLICATION_ID = 0x74636861
 SYNCHRONOUS = {"disk": "full", "process": "normal"}
 """When SQLite syncs: at every commit, or only at checkpoints."""
 
+WAL_KEPT = 64 * 1024 * 1024
+"""Bytes of WAL file that stay after a checkpoint, to be written again; a longer one is cut."""
+
 FIRST = (
     "create table facts (name text primary key, value) without rowid",
     """create table rooms (
@@ -83,6 +86,7 @@ def open_writer(
             connection.execute("pragma journal_mode = wal")
             connection.execute(f"pragma synchronous = {SYNCHRONOUS[durability]}")
             connection.execute("pragma wal_autocheckpoint = 0")
+            connection.execute(f"pragma journal_size_limit = {WAL_KEPT}")
             connection.execute("pragma temp_store = memory")
             _migrate(connection, path, version, migrations)
         except BaseException:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import queue
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,12 @@ from chat_server.journal.database import open_reader
 from chat_server.journal.pages import cut, newest, span
 
 log = logging.getLogger(__name__)
+
+PATIENCE = 2.0
+"""Seconds that a search may take: others wait behind it."""
+
+STRIDE = 20_000
+"""Steps of SQLite's machine between looks at the clock: about a millisecond."""
 
 PAGE = """select group_concat(body, char(10)) from (
     select body from events where room = ? and seq >= ? and seq < ? order by seq)"""
@@ -77,7 +84,7 @@ class Reader:
         if not shelves:
             return Found([], more=False)
         sender = query.sender.lower() if query.sender is not None else None
-        with self._borrow() as connection:
+        with self._borrow() as connection, _within(connection, PATIENCE):
             rows = connection.execute(
                 HITS,
                 (
@@ -99,7 +106,9 @@ class Reader:
             finally:
                 self._idle.put(connection)
         except sqlite3.Error as error:
-            log.exception("cannot read")
+            if getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
+                raise Refused("server.busy", "This took too long: ask for longer words.") from None
+            log.warning("cannot read: %s", error)
             raise Refused("server.storage", "The server cannot read at present.") from error
 
     def _take(self) -> sqlite3.Connection:
@@ -107,6 +116,17 @@ class Reader:
             return self._idle.get_nowait()
         except queue.Empty:
             return open_reader(self._path)
+
+
+@contextmanager
+def _within(connection: sqlite3.Connection, seconds: float) -> Iterator[None]:
+    """Have what runs on `connection` interrupted when it takes longer."""
+    end = time.monotonic() + seconds
+    connection.set_progress_handler(lambda: time.monotonic() > end, STRIDE)
+    try:
+        yield
+    finally:
+        connection.set_progress_handler(None, 0)
 
 
 def _match(query: Query, shelves: list[Shelf]) -> str:

@@ -14,6 +14,7 @@ Rules:
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import sqlite3
 import threading
@@ -69,6 +70,14 @@ NO_SYNC = frozenset({"SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC"})
 """Faults after which nothing that the system says about earlier writes can be believed."""
 
 
+STOPPED = Refused(
+    "server.storage", "The server has stopped storing messages until it is restarted."
+)
+
+WRONG = (sqlite3.Error, TypeError, KeyError)
+"""What the first look at a database raises that is ours by its header but not by what is in it."""
+
+
 class Errand(NamedTuple):
     """Something to do between batches, a step at a time for as long as `step` returns True.
 
@@ -108,7 +117,7 @@ class SqliteJournal:
             self._catalogue = Catalogue(self._connection)
             self._stays = _load_stays(self._connection)
             self._chores = Chores(self._connection, self._catalogue, retention, stamp)
-        except sqlite3.Error as error:
+        except WRONG as error:
             self._connection.close()
             raise DatabaseRefused(f"{path} cannot be used: {error}") from None
         self._writer = Writer(self._connection, self._catalogue)
@@ -118,6 +127,10 @@ class SqliteJournal:
         self._hand_on: HandOn = _nobody
         self._fault: Refused | None = None
         self._untidy = True
+        self._failing = False
+        self._path = path
+        self._file = os.stat(path)
+        self._watch_at = 0.0
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
@@ -264,17 +277,39 @@ class SqliteJournal:
         if refused is not None:
             self._hand_on([Failed(entry, refused) for entry in entries])
         for note in notes:
-            note.done(refused)
+            try:
+                note.done(refused)
+            except Exception:  # a fault of who waited for it, not of the journal
+                log.exception("a note's outcome failed")
+        now = time.monotonic()
+        if now >= self._watch_at:
+            self._watch_at = now + LOOK
+            self._watch()
         if refused is None:
-            self._try(self._chores.urgent)
+            self._try(lambda: self._chores.urgent(now))
+
+    def _watch(self) -> None:
+        """Stop where the file is gone, or another one: what is stored in it would be lost."""
+        if self._fault is None and not self._is_there():
+            log.critical("%s was moved, deleted or replaced: nothing is stored", self._path)
+            self._fault = STOPPED
+
+    def _is_there(self) -> bool:
+        try:
+            return os.path.samestat(os.stat(self._path), self._file)
+        except OSError:
+            return False
 
     def _store(self, entries: Sequence[Entry], notes: Sequence[Note]) -> Refused | None:
         try:
             outcomes = self._writer.write(entries, notes)
         except sqlite3.Error as error:
             return self._failed(error)
-        self._chores.note_stored(len(entries), len(notes))
+        self._chores.note_stored(entries, len(notes))
         self._publish(outcomes)
+        if self._failing:
+            self._failing = False
+            log.warning("storing works again")
         return None
 
     def _publish(self, outcomes: Sequence[Outcome]) -> None:
@@ -295,11 +330,10 @@ class SqliteJournal:
             "server.storage", "The server cannot store messages at present.", retry_after=1
         )
         if name in NO_SYNC:
-            refused = self._fault = Refused(
-                "server.storage", "The server has stopped storing messages until it is restarted."
-            )
+            refused = self._fault = STOPPED
             log.critical("a sync failed (%s): nothing is stored until a restart", name)
-        else:
+        elif not self._failing:  # once, however many messages fail
+            self._failing = True
             log.error("cannot store: %s (%s)", error, name)
         return refused
 
