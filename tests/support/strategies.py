@@ -29,7 +29,9 @@ uids = st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=13)
 flags = st.none() | st.booleans()
 users = st.builds(names.User, uid=uids, nick=nicks, registered=flags, bot=flags)
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=limits.ID_CHARACTERS)
-"""Request ids and cids: any characters at all, control characters too."""
+"""Request ids: any characters at all, control characters too."""
+cids = st.text(_without_control(""), min_size=1, max_size=limits.ID_CHARACTERS)
+maybe_cids = st.none() | cids
 texts = st.text(_without_control(ALLOWED_CONTROL), min_size=1, max_size=200)
 topics = st.text(_without_control(""), max_size=limits.TOPIC_CHARACTERS)
 dates = st.datetimes().map(lambda date: f"{date:%Y-%m-%dT%H:%M:%S}.{date.microsecond // 1000:03}Z")

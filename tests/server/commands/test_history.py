@@ -73,7 +73,7 @@ def test_a_page_of_the_longest_messages_fits_into_a_frame(alice: Actor) -> None:
     """It is cut by size, and nothing is lost between pages."""
     count = 60
     for number in range(count):
-        alice.says("broadcast", room="general", text='"😀' * 2000, cid=f"{number:02}" + "\0" * 62)
+        alice.says("broadcast", room="general", text='"😀' * 2000, cid=f"{number:02}" + "😀" * 62)
     seen: list[int] = []
     more = True
     while more:

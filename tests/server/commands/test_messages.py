@@ -68,7 +68,7 @@ def test_nobody_speaks_to_everyone(alice: Actor, bob: Actor) -> None:
 
 
 @settings(max_examples=50)
-@given(strategies.texts, strategies.maybe_ids)
+@given(strategies.texts, strategies.maybe_cids)
 def test_case_43_any_text_arrives_as_it_was_sent(text: str, cid: str | None) -> None:
     """Whatever it holds; and it can be read again as it was."""
     with Playbook() as book:

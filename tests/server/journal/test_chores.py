@@ -209,10 +209,10 @@ def test_an_index_far_behind_is_brought_up_although_messages_wait(
     monkeypatch.setattr("chat_server.journal.chores.INDEX_BEHIND", 1000)
     workshop = opened()
     workshop.fill("a", 999)
-    workshop.chores.urgent()
+    workshop.chores.urgent(NOW)
     assert workshop.search("a", "a") == []
     workshop.fill("a", 1)
-    workshop.chores.urgent()
+    workshop.chores.urgent(NOW)
     assert len(workshop.search("a", "a")) == STEP
 
 

@@ -394,7 +394,7 @@ def test_a_fault_in_a_chore_is_no_end(
     """Messages go on; the fault is in the log."""
     desk = opened()
 
-    def fail() -> bool:
+    def fail(now: float) -> bool:
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(journal_of(desk)._chores, "urgent", fail)
