@@ -1,8 +1,8 @@
 """The command `chat-server`: reads options, starts a server, waits for a signal.
 
 Exit codes: 0 done · 2 usage · 65 the database cannot be used · 66 what was named is not there ·
-69 the address cannot be had · 70 a thread died · 73 the data folder cannot be used · 78 a setting
-is wrong.
+69 the address cannot be had · 70 a thread died · 73 the data folder cannot be used · 74 the output
+cannot be written · 78 a setting is wrong.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ EX_NOINPUT = 66
 EX_UNAVAILABLE = 69
 EX_SOFTWARE = 70
 EX_CANTCREAT = 73
+EX_IOERR = 74
 EX_CONFIG = 78
 
 WATCH = 1.0
@@ -109,7 +110,16 @@ def export(room: str, form: str, **options: Any) -> None:
 
     with _refusals():
         for line in archive.export(_database(**options), room.removeprefix("#")):
-            click.echo(line)
+            _write(line)
+
+
+def _write(line: str) -> None:
+    try:
+        click.echo(line)
+    except BrokenPipeError:
+        raise  # click ends quietly: nobody reads any more, as in `| head`
+    except OSError as error:
+        _fail(f"cannot write: {error.strerror}", EX_IOERR)
 
 
 def _settings(config_file: Path | None, **options: Any) -> Settings:

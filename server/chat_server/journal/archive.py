@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from chat_schema.names import same_name
@@ -30,52 +33,36 @@ class ArchiveRefused(Exception):
 def backup(path: Path, target: Path) -> None:
     """Copy the database `path`, as it is at this moment, to the new file `target`."""
     _require(path)
-    _require_free(target)
-    unfinished = _new_file(target.with_name(f"{target.name}.unfinished"))
-    try:
-        source = database.open_reader(path)
-        try:
-            database.copy(source, unfinished)
-        finally:
-            source.close()
-        database.check(unfinished)
-        _put_in_place(unfinished, target)
-    except sqlite3.Error as error:
-        raise DatabaseRefused(f"{path} cannot be copied: {error}") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
+    if os.path.lexists(target):
+        raise ArchiveRefused(f"{target} is there already; nothing is overwritten")
+    with _copied(path, target.parent) as copy:
+        _place(copy, target)
 
 
 def restore(folder: Folder, source: Path) -> Path | None:
     """Put a copy of `source` into the folder; return where the database went that was there.
 
     Every room begins a new epoch: clients have seen what the restored history does not hold.
+    At no moment is there no database: a server that starts in between finds the one or the other.
     """
     _require(source)
     database.check(source)
-    unfinished = _new_file(folder.database.with_name(f"{folder.database.name}.unfinished"))
-    try:
-        reader = database.open_reader(source)
-        try:
-            database.copy(reader, unfinished)
-        finally:
-            reader.close()
-        _renew(unfinished)
+    with _copied(source, folder.path) as copy:
+        _renew(copy)
         former = _set_aside(folder.database)
-        _put_in_place(unfinished, folder.database)
-    except sqlite3.Error as error:
-        raise DatabaseRefused(f"{source} cannot be copied: {error}") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
+        copy.replace(folder.database)
+        _sync(folder.path)
     return former
 
 
 def export(path: Path, room: str) -> Iterator[str]:
-    """Yield the events of a room as JSON, oldest first, up to those that are there by now."""
+    """Yield the events of a room as JSON, oldest first, up to those that are there by now.
+
+    Each page is read by itself: whoever takes the lines slowly does not hold up checkpoints.
+    """
     _require(path)
     connection = database.open_reader(path)
     try:
-        connection.execute("begin")
         row = connection.execute(
             "select id from rooms where key = ?", (same_name(room),)
         ).fetchone()
@@ -99,23 +86,42 @@ def _events(connection: sqlite3.Connection, room: int) -> Iterator[str]:
 
 
 def _require(path: Path) -> None:
-    if not path.is_file():
-        raise ArchiveRefused(f"there is no database {path}")
-
-
-def _require_free(path: Path) -> None:
-    if path.exists():
-        raise ArchiveRefused(f"{path} is there already; nothing is overwritten")
-
-
-def _new_file(path: Path) -> Path:
-    """An empty file that only its owner can read."""
     try:
-        path.unlink(missing_ok=True)
-        path.touch(mode=0o600, exist_ok=False)
+        if stat.S_ISREG(path.stat().st_mode):
+            return
+    except FileNotFoundError:
+        pass
     except OSError as error:
-        raise ArchiveRefused(f"cannot write {path}: {error.strerror}") from None
-    return path
+        raise ArchiveRefused(f"cannot read {path}: {error.strerror}") from None
+    raise ArchiveRefused(f"there is no database {path}")
+
+
+@contextmanager
+def _copied(path: Path, folder: Path) -> Iterator[Path]:
+    """A checked copy in `folder`, on disk, that only its owner can read; gone afterwards."""
+    copy = _new_file(folder)
+    try:
+        source = database.open_reader(path)
+        try:
+            database.copy(source, copy)
+        finally:
+            source.close()
+        database.check(copy)
+        _sync(copy)
+        yield copy
+    except sqlite3.Error as error:
+        raise DatabaseRefused(f"{path} cannot be copied: {error}") from None
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def _new_file(folder: Path) -> Path:
+    try:
+        descriptor, name = tempfile.mkstemp(".unfinished", "chat-", folder)
+    except OSError as error:
+        raise ArchiveRefused(f"cannot write in {folder}: {error.strerror}") from None
+    os.close(descriptor)
+    return Path(name)
 
 
 def _renew(path: Path) -> None:
@@ -124,30 +130,49 @@ def _renew(path: Path) -> None:
         renew(connection)
     finally:
         connection.close()
+    _sync(path)
 
 
 def _set_aside(path: Path) -> Path | None:
-    """Rename the database, with what a crash has left beside it, to a name that is free."""
+    """Give the database a second name that is free; what a crash has left beside it goes along."""
     if not path.exists():
         return None
+    _bring_home(path)
     number = 1
     while (aside := path.with_name(f"{path.name}.before-restore-{number}")).exists():
         number += 1
-    # the database first: should this be cut short, SQLite drops a WAL that has none
-    for suffix in ("", "-wal", "-shm"):
+    os.link(path, aside)
+    for suffix in ("-wal", "-shm"):
         part = path.with_name(f"{path.name}{suffix}")
         if part.exists():
             part.rename(aside.with_name(f"{aside.name}{suffix}"))
     return aside
 
 
-def _put_in_place(unfinished: Path, target: Path) -> None:
-    """Give the finished copy its name, once it is on disk."""
-    with unfinished.open("rb") as file:
-        os.fsync(file.fileno())
-    unfinished.rename(target)
-    folder = os.open(target.parent, os.O_RDONLY)
+def _bring_home(path: Path) -> None:
+    """Have everything in the one file; a damaged one, the reason to restore, stays as it is."""
+    with suppress(sqlite3.Error):
+        connection = sqlite3.connect(path, isolation_level=None)
+        try:
+            connection.execute("pragma wal_checkpoint(truncate)").fetchone()
+        finally:
+            connection.close()
+
+
+def _place(copy: Path, target: Path) -> None:
+    """Give the finished copy its name, unless somebody else has it by now."""
     try:
-        os.fsync(folder)
+        os.link(copy, target)
+    except FileExistsError:
+        raise ArchiveRefused(f"{target} is there already; nothing is overwritten") from None
+    except OSError as error:
+        raise ArchiveRefused(f"cannot write {target}: {error.strerror}") from None
+    _sync(target.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)

@@ -145,11 +145,13 @@ def _version_of(path: Path, newest: int) -> int:
     """The version of an existing database, 0 for an empty file; read only."""
     if path.stat().st_size == 0:
         return 0
-    connection = _connect(path, "ro")
+    # a rollback journal is there only where the making was cut short: what is there is no history
+    unmade = path.with_name(f"{path.name}-journal").exists()
+    connection = _connect(path, "rw" if unmade else "ro")
     try:
         (application,) = connection.execute("pragma application_id").fetchone()
         (version,) = connection.execute("pragma user_version").fetchone()
-        (tables,) = connection.execute("select count(*) from sqlite_master").fetchone()
+        tables = {name for (name,) in connection.execute("select name from sqlite_master")}
     finally:
         connection.close()
     if not tables and not version:
@@ -160,7 +162,20 @@ def _version_of(path: Path, newest: int) -> int:
         raise DatabaseRefused(
             f"{path} was made by a newer version (its format is {version}, this program's {newest})"
         )
+    if version == len(MIGRATIONS) and (missing := _tables() - tables):
+        raise DatabaseRefused(f"{path} is damaged: there is no {min(missing)}")
     return int(version)
+
+
+def _tables() -> set[str]:
+    """The names of everything that the newest version has."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        for statement in (statement for statements in MIGRATIONS for statement in statements):
+            connection.execute(statement)
+        return {name for (name,) in connection.execute("select name from sqlite_master")}
+    finally:
+        connection.close()
 
 
 def _migrate(

@@ -22,20 +22,31 @@ class Folder:
         self.database = path / DATABASE
         try:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._lock = os.open(path / "lock", flags, 0o600)
         except OSError as error:
-            raise FolderRefused(f"cannot use the folder {path}: {error.strerror}") from None
+            raise _refused(path, error) from None
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            self._take()
+        except BlockingIOError:
             holder = os.read(self._lock, 32).decode(errors="replace").strip()
             os.close(self._lock)
             raise FolderRefused(
                 f"the folder {path} is in use by another server (process {holder or 'unknown'})"
             ) from None
+        except OSError as error:
+            os.close(self._lock)
+            raise _refused(path, error) from None
+
+    def _take(self) -> None:
+        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
     def close(self) -> None:
         """Let another server have it."""
         os.close(self._lock)
+
+
+def _refused(path: Path, error: OSError) -> FolderRefused:
+    return FolderRefused(f"cannot use the folder {path}: {error.strerror}")
