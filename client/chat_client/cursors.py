@@ -186,6 +186,12 @@ class Cursors:
             found.epoch, found.seq = cursor
             found.head = max(found.head, found.seq)
 
+    def note_whispers(self, conversations: Iterable[str]) -> None:
+        """Take in which whispers one has: what is not known of them is read from the beginning."""
+        for name in conversations:
+            if name.startswith(WHISPERS):
+                self._meet(name)
+
     def lose(self) -> None:
         """The connection is gone: what is held back will come again, and nothing is sure."""
         self.missed = 0

@@ -346,6 +346,7 @@ class Session:
         if welcome.resume is not None:
             self.token = welcome.resume.token
             self._cursors.note_everyone(welcome.resume.everyone)
+            self._cursors.note_whispers(welcome.resume.conversations or [])
         if self.nick is not None:
             self.nick = welcome.user.nick
         items = [] if self.resumed or self._welcomes == 1 else self._doubt()

@@ -149,7 +149,8 @@ class Resumption(BaseModel):
     """How to come back: show `token` within `seconds` of losing the connection.
 
     `resumed`: this is the stay that was asked for, under its uid and nick. `rooms` are those the
-    client is in. `everyone` is where the conversation `*` stands.
+    client is in. `everyone` is where the conversation `*` stands. `conversations` are the stay's
+    whispers, where there are any: a program that was started anew can read them back.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
@@ -159,6 +160,7 @@ class Resumption(BaseModel):
     resumed: bool
     rooms: list[str]
     everyone: Cursor
+    conversations: list[str] | None = None
 
 
 class Welcome(BaseModel):

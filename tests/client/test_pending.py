@@ -11,7 +11,7 @@ ME = User(uid="u1", nick="alice")
 
 def say(text: str) -> requests.Broadcast:
     """A message whose cid is the beginning of its text."""
-    return requests.Broadcast(room="dev", text=text, cid=text[:8])
+    return requests.Broadcast(room="dev", text=text, cid=text[:8].replace("\n", " "))
 
 
 def test_what_waits_is_a_line_until_it_is_settled() -> None:

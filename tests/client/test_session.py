@@ -44,6 +44,15 @@ def test_a_token_of_an_earlier_program_is_shown_without_cursors() -> None:
     assert Script(Session("alice", token="t-0")).connects()["resume"] == {"token": "t-0"}
 
 
+def test_who_was_started_anew_reads_the_whispers_of_the_stay_back() -> None:
+    """From the beginning: the program that had seen them is gone."""
+    script = Script(Session("alice", token="t-0"))
+    script.connects()
+    script.greets(resumed=True, conversations=["dm:u1:u2"])
+    shown = script.pages(event(1, "dm:u1:u2"))
+    assert numbers(shown, "dm:u1:u2") == [1]
+
+
 def test_without_resume_nothing_of_it_is_asked() -> None:
     """The end of such a client's connection is the end of its stay."""
     assert "resume" not in Script(Session("alice", resume=False)).connects()

@@ -33,6 +33,7 @@ WELCOME: dict[str, Any] = {
         "resumed": True,
         "rooms": ["general"],
         "everyone": ["e1", 4],
+        "conversations": ["dm:u1:u2"],
     },
     "motd": "Be kind.",
 }

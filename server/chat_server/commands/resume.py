@@ -88,6 +88,7 @@ def welcome_back(
         resumed=resumed,
         rooms=[room.name for room in session.rooms.values()],
         everyone=_position(services.journal, EVERYONE),
+        conversations=sorted(session.known.conversations)[: limits.RESUMED] or None,
     )
     return Awaited(partial(_start, services, session, missed, resumption))
 
