@@ -1,11 +1,11 @@
-"""Who is online and in which rooms, and how what happens reaches the loops.
+"""Who is online and in which rooms; what changes is posted to the loops in the same order.
 
 Rules:
 - The domain is changed under `_lock`, which is held for microseconds; the events that tell of a
   change are posted under it too, so that every loop hears of changes in the order they happened.
-- Handlers call from their own loop's thread; `_deliver` and `_announce` run on each loop.
-- Numbered events come only from the journal, through `_deliver`. `_hand_on` runs on the journal's
-  thread, under the journal's lock: it must not take `_lock`, under which the journal is asked.
+- Handlers call from their own loop's thread.
+- `_set_topic` runs under the journal's lock: it must not take `_lock`, under which the journal is
+  asked.
 - A stay that can be resumed outlives its session: held, it keeps its nick and rooms, and nobody
   sees it leave, until it is taken up or `release` finds that it was not.
 """
@@ -23,18 +23,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chat_schema import limits
 from chat_schema.errors import Refused
 from chat_schema.events import LeaveReason, Nick
-from chat_schema.framing import encode_frame
 from chat_schema.names import EVERYONE, conversation_of, same_name, uids_of
 from chat_server import composition
+from chat_server.delivery import Delivery
 from chat_server.domain.people import People, Person
 from chat_server.domain.rooms import Room, Rooms
-from chat_server.journal.base import Done, Journal, Kept, Outcome, Position, Stay
+from chat_server.journal.base import Done, Journal, Position, Stay
 
 if TYPE_CHECKING:
     from chat_server.dispatch import Session
     from chat_server.net.audience import Audience
     from chat_server.net.loop import Loop
-    from chat_server.net.outbox import Outbox
 
 
 class Snapshot(NamedTuple):
@@ -63,19 +62,19 @@ class Hub:
 
     def __init__(self, journal: Journal, rooms: Rooms) -> None:
         self._journal = journal
-        self._loops: tuple[Loop, ...] = ()
         self._lock = threading.Lock()
         self._people = People()
         self._rooms = rooms
         self._sessions: dict[str, tuple[Session, ...]] = {}
         self._held: dict[str, Held] = {}
+        self._delivery = Delivery(self._sessions, self._begin, self._set_topic)
 
     def open(self, loops: Sequence[Loop]) -> list[Held]:
         """Begin, with the loops that deliver; return the stays of an earlier run, now held."""
-        self._loops = tuple(loops)
+        self._delivery.open(loops)
         self._restore_rooms()
         held = [found for stay in self._journal.stays() if (found := self._restore(stay))]
-        self._journal.open(self._hand_on)
+        self._journal.open(self._delivery.hand_on)
         self._restore_conversations()
         return held
 
@@ -156,10 +155,8 @@ class Hub:
             self._require_current(session)
             old = self._people.rename(person, nick)
             event = Nick(user=person.user, old=old, ts=session.connection.loop.stamp)
-            frame = encode_frame(event.model_dump_json(exclude_none=True).encode())
-            item = (self._announce_once, tuple(person.rooms), session, frame)
-            for loop in self._loops:
-                loop.post(item)
+            body = event.model_dump_json(exclude_none=True).encode()
+            self._delivery.announce_once(tuple(person.rooms), session, body)
         self.keep_stay(session, _ignore)
 
     def online(self, nick: str) -> Person:
@@ -210,7 +207,9 @@ class Hub:
                 if new and len(audience) == 1:  # it may have been evicted since it was entered
                     audience.delivered = self._journal.position(key).head
                 if self._rooms.enter(room, person):
-                    self._post(key, composition.join(room.name, connection.loop.stamp, person))
+                    self._delivery.announce(
+                        key, composition.join(room.name, connection.loop.stamp, person)
+                    )
                 session.rooms[key] = room
         except Refused:
             if new:
@@ -275,7 +274,7 @@ class Hub:
 
     def _leave(self, person: Person, room: Room, reason: LeaveReason, stamp: str) -> None:
         if self._rooms.leave(room, person):
-            self._post(room.key, composition.leave(room.name, stamp, person, reason))
+            self._delivery.announce(room.key, composition.leave(room.name, stamp, person, reason))
 
     def _forget_conversations(self, person: Person) -> None:
         """A conversation of two guests who are both gone can never be read again."""
@@ -311,85 +310,19 @@ class Hub:
             if not people:
                 self._journal.forget(room)
 
-    # Delivery
+    # What an event can ask of the rooms, on any thread
 
-    def _post(self, key: str, body: bytes) -> None:
-        item = (self._announce, key, encode_frame(body))
-        for loop in self._loops:
-            loop.post(item)
-
-    def _hand_on(self, outcomes: Sequence[Outcome]) -> None:
-        for outcome in outcomes:
-            if outcome.entry.topic is not None and type(outcome) is Kept:
-                self._set_topic(outcome.entry.room, outcome.entry.topic)
-        item = (self._deliver, outcomes)
-        for loop in self._loops:
-            loop.post(item)
-        if len(self._loops) > 1:  # only now: whoever hears of an `ok` finds the event on its way
-            item = (self._answer, outcomes)
-            for loop in self._loops:
-                loop.post(item)
-
-    def _list(self, key: str) -> None:
+    def _begin(self, key: str) -> None:
         """Have a room listed whose first message came when the last member had gone."""
         if key != EVERYONE:
             with self._lock, suppress(Refused):  # with too many rooms, who joins it has it listed
                 self._open_room(key)
 
     def _set_topic(self, key: str, topic: str) -> None:
-        """Change the topic in the order of the numbers, whoever is in the room by now."""
+        """Change the topic in the order of the numbers; without the lock, see the rules."""
         room = self._rooms.find(key)
         if room is not None:
             room.topic = topic
-
-    def _deliver(self, loop: Loop, item: tuple[Any, Sequence[Outcome]]) -> None:
-        """Put numbered events before their people on this loop."""
-        alone = len(self._loops) == 1
-        for outcome in item[1]:
-            entry = outcome.entry
-            if type(outcome) is not Kept:
-                pass
-            elif entry.people:
-                self._deliver_to_people(loop, entry.people, outcome.frame)
-            elif (audience := loop.audiences.get(entry.room)) is not None:
-                audience.deliver(outcome.seq, outcome.frame)
-            elif outcome.seq == 1:
-                self._list(entry.room)
-            if alone:
-                entry.origin.settled(outcome)
-
-    @staticmethod
-    def _answer(loop: Loop, item: tuple[Any, Sequence[Outcome]]) -> None:
-        """Answer who asked on this loop."""
-        for outcome in item[1]:
-            if outcome.entry.origin.connection.loop is loop:
-                outcome.entry.origin.settled(outcome)
-
-    def _deliver_to_people(self, loop: Loop, people: tuple[str, ...], frame: bytes) -> None:
-        for uid in people:
-            for session in self._sessions.get(uid, ()):
-                if session.connection.loop is loop:
-                    session.connection.send(frame)
-
-    @staticmethod
-    def _announce(loop: Loop, item: tuple[Any, str, bytes]) -> None:
-        _, key, frame = item
-        audience = loop.audiences.get(key)
-        if audience is not None:
-            audience.murmur(frame)
-
-    @staticmethod
-    def _announce_once(loop: Loop, item: tuple[Any, tuple[str, ...], Session, bytes]) -> None:
-        """Reach everyone in any of the rooms once, and the person even in none."""
-        _, keys, session, frame = item
-        reached: set[Outbox] = set()
-        for key in keys:
-            audience = loop.audiences.get(key)
-            if audience is not None:
-                audience.publish_to(set(audience) - reached, frame)
-                reached.update(audience)
-        if session.connection.loop is loop and not keys:
-            session.connection.send(frame)
 
     def _drop_void(self, held: Held) -> None:
         for room in held.rooms.values():
