@@ -338,14 +338,6 @@ def test_a_folder_that_cannot_be_made_is_refused() -> None:
     assert refused("--data", "/proc/typed-chat").returncode == 73
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root can write everywhere")
-def test_a_folder_that_cannot_be_written_is_refused(folder: Path) -> None:
-    """73, with the reason."""
-    folder.mkdir(mode=0o500)
-    done = refused("--data", str(folder))
-    assert (done.returncode, "Permission denied" in done.stderr) == (73, True)
-
-
 @pytest.mark.parametrize("damage", ["garbage", "foreign", "newer"])
 def test_a_database_that_cannot_be_used_is_refused(folder: Path, damage: str) -> None:
     """65, with the reason, and it is as it was: the operator decides."""
