@@ -9,7 +9,7 @@ import pytest
 
 from chat_server import ChatServer
 from tests.support.peer import Peer
-from tests.support.program import ServerProgram, run_program
+from tests.support.program import BIN, ServerProgram, run_program
 
 
 @pytest.fixture
@@ -80,3 +80,19 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert done.returncode == code
     assert words in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_output_that_cannot_be_written_is_said_in_one_line(kept: Path) -> None:
+    """With an exit code: a script must not take the file for the whole room."""
+    command = '"$0" export --room dev --data "$1" > /dev/full'
+    done = run_program("sh", "-c", command, str(BIN / "chat-server"), str(kept))
+    assert done.returncode == 74
+    assert "cannot write" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_who_reads_only_the_first_lines_sees_no_error(kept: Path) -> None:
+    """As in `| head -1`."""
+    command = '"$0" export --room dev --data "$1" | head -1'
+    done = run_program("sh", "-c", command, str(BIN / "chat-server"), str(kept))
+    assert (len(done.stdout.splitlines()), done.stderr) == (1, "")

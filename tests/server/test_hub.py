@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chat_schema import limits
 from chat_schema.framing import encode_frame
 from chat_schema.names import conversation_of
 from chat_server.hub import Held
@@ -113,6 +114,62 @@ def test_a_snapshot_taken_while_a_message_is_on_its_way_is_exact(
     [reply] = [frame for frame in frames if frame.get("re") == "7"]
     heard = [frame["seq"] for frame in frames if frame["type"] == "broadcast"]
     assert heard == list(range(reply["seq"] + 1, 7))
+
+
+# A first message that is kept when everybody has gone
+
+
+@pytest.mark.parametrize("loops", [1, 2])
+@pytest.mark.parametrize(
+    ("request_", "topic"), [({"type": "topic", "topic": "t"}, "t"), ({"type": "broadcast"}, "")]
+)
+def test_a_room_whose_first_event_is_kept_when_it_is_empty_is_listed(
+    loops: int, request_: Frame, topic: str
+) -> None:
+    """It has a history: whoever joins finds it, and its topic."""
+    journal = LateJournal()
+    with Playbook(loops=loops, journal=journal) as book:
+        alice, bob = book.person("alice", "Dev"), book.person("bob", loop=loops - 1)
+        alice.says_at_once({"text": "hi", **request_, "room": "Dev"})
+        alice.connection.abort("reset")
+        book.settle()
+        assert bob.asks("rooms")["rooms"] == []
+        journal.keep()
+        book.settle()
+        [room] = bob.asks("rooms")["rooms"]
+        assert (room["room"], room["count"], room.get("topic", "")) == ("Dev", 0, topic)
+        assert bob.asks("join", room="dev")["seq"] == 1
+
+
+def test_a_later_message_lists_no_room_anew() -> None:
+    """One that had to go for others stays away until somebody joins it."""
+    journal = LateJournal()
+    with Playbook(journal=journal, rooms=1) as book:
+        alice = book.person("alice", "dev")
+        for text in ("one", "two"):
+            alice.says("broadcast", room="dev", text=text)
+        journal.keep(1)
+        book.settle()
+        alice.connection.abort("reset")
+        bob = book.person("bob", "ops")
+        journal.keep()
+        book.settle()
+        assert [room["room"] for room in bob.asks("rooms")["rooms"]] == ["ops"]
+
+
+def test_a_first_message_for_which_there_is_no_room_any_more_is_no_fault() -> None:
+    """It is kept; who joins when there is space again has it listed."""
+    journal = LateJournal()
+    with Playbook(journal=journal, rooms=1) as book:
+        alice = book.person("alice", "dev")
+        alice.says("broadcast", room="dev", text="one")
+        alice.connection.abort("reset")
+        bob = book.person("bob", "ops")
+        journal.keep()
+        book.settle()
+        assert [room["room"] for room in bob.asks("rooms")["rooms"]] == ["ops"]
+        bob.asks("leave", room="ops")
+        assert bob.asks("join", room="dev")["seq"] == 1
 
 
 steps = st.lists(
@@ -349,6 +406,20 @@ def test_conversations_are_remembered_while_one_of_the_two_may_return() -> None:
         assert diary.position("dev").head == 1
 
 
+@pytest.mark.parametrize("named", [0, 3])
+def test_of_the_conversations_that_are_not_named_so_many_are_replayed(named: int) -> None:
+    """As many as a client can name; those that it names come besides."""
+    rooms = sorted(conversation_of("u1", f"u{number}") for number in range(2, 110))
+    diary = Diary(stay("u1", "alice")).tell(*rooms)
+    with Playbook(journal=diary) as book:
+        alice = book.stranger()
+        cursors = {room: ["", 0] for room in rooms[:named]}
+        alice.says("hello", id="1", resume={"token": TOKEN, "rooms": cursors})
+        replayed = [frame["room"] for frame in alice.listens() if frame.get("state") == "begin"]
+        assert len(replayed) == len(set(replayed)) == limits.RESUMED + named
+        assert set(rooms[:named]) <= set(replayed) <= set(rooms)
+
+
 def test_a_conversation_is_kept_while_one_of_the_two_is_held(book: Playbook) -> None:
     """It is forgotten when both are gone for good."""
     alice, bob = book.stranger(0), book.stranger(1)
@@ -468,3 +539,71 @@ class Returner:
             if frame["type"] == "broadcast":
                 self._numbers.append(frame["seq"])
         return self._numbers
+
+
+# Memberships
+
+
+moving = st.lists(
+    st.tuples(
+        st.integers(0, 2),
+        st.sampled_from(["join", "join", "leave", "lose", "quit", "anew", "back", "back"]),
+        st.sampled_from("abc"),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=60)
+@given(moving, st.randoms(use_true_random=False))
+def test_however_people_move_they_are_in_the_rooms_that_have_them(
+    steps: list[tuple[int, str, str]], chance: Any
+) -> None:
+    """Joining, leaving, coming back with other rooms or without, over each other, in few rooms."""
+    with Playbook(loops=2, rooms=2) as book:
+        movers = [Mover(book, f"p{number}", chance) for number in range(3)]
+        for who, kind, room in steps:
+            movers[who].does(kind, room)
+            chance.choice(book.loops).tick()
+            check_memberships(book)
+        book.settle()
+        check_memberships(book)
+        for person in book.hub.everyone():
+            for session in book.hub._sessions.get(person.uid, ()):
+                assert session.rooms == person.rooms
+
+
+def check_memberships(book: Playbook) -> None:
+    """What people know of their rooms is what rooms know of their members."""
+    of_rooms = {(uid, room.key) for room in book.hub._rooms.all() for uid in list(room.members)}
+    people = book.hub.everyone()
+    assert {(person.uid, key) for person in people for key in person.rooms} == of_rooms
+    assert all(
+        book.hub._rooms.find(key) is room for person in people for key, room in person.rooms.items()
+    )
+
+
+class Mover:
+    """Somebody who comes back on another connection, whatever became of the one before."""
+
+    def __init__(self, book: Playbook, nick: str, chance: Any) -> None:
+        self._book = book
+        self._chance = chance
+        self._nick = nick
+        self.now = book.stranger(chance.randrange(2))
+        self._token = self.now.asks("hello", nick=nick, resume=True)["resume"]["token"]
+
+    def does(self, kind: str, room: str) -> None:
+        """One step; the loops tick later."""
+        if kind == "lose":
+            self.now.connection.abort("reset")
+        elif kind in ("anew", "back"):
+            self.now = self._book.stranger(self._chance.randrange(2))
+            rooms = {"rooms": {room: ["", 0]}} if kind == "back" else {}
+            wish = {"token": self._token, **rooms}
+            self._asks({"type": "hello", "id": "1", "nick": self._nick, "resume": wish})
+        else:
+            self._asks({"type": kind, "room": room} if kind != "quit" else {"type": kind})
+
+    def _asks(self, request: Frame) -> None:
+        self.now.sock.incoming.append(encode_frame(encode(request, 0)))

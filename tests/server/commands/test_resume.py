@@ -15,6 +15,8 @@ from chat_schema.errors import Refused
 from chat_schema.framing import HEADER, encode_frame
 from chat_schema.names import conversation_of
 from chat_server.commands import resume
+from chat_server.dispatch import Session
+from chat_server.domain.rooms import Room
 from chat_server.journal.base import Done, Position, Stay
 from chat_server.journal.memory import MemoryJournal
 from chat_server.journal.sqlite import SqliteJournal
@@ -434,6 +436,39 @@ def test_what_is_gone_is_told(bob: Actor) -> None:
         frames = alice.returns()
         assert texts(frames) == ["8", "9", "10", "11", "12"]
         assert span(begins(frames)["dev"]) == (7, 12, 12, False)
+
+
+@pytest.mark.parametrize(
+    ("last", "spans", "seqs"),
+    [
+        (3, (0, 3, 3, True), range(1, 4)),
+        (7, (2, 3, 3, False), range(3, 8)),
+        (8, (0, 0, 3, False), range(4, 9)),
+        (12, (0, 0, 3, False), range(4, 13)),
+    ],
+)
+def test_what_goes_while_the_replay_waits_does_not_make_it_longer(
+    bob: Actor, last: int, spans: tuple[int, int, int, bool], seqs: range
+) -> None:
+    """It ends where the room was entered, however far `oldest` has moved: the rest comes live."""
+    with Playbook(journal=MemoryJournal(kept=5, budget=2**24)) as book:
+        alice, bob = Guest(book, "alice", "dev"), book.person("bob", "dev")
+        alice.loses()
+        for _ in range(3):
+            bob.says("broadcast", room="dev", text="missed")
+        book.workers.held = True
+        alice.now = book.stranger()
+        wish = {"token": alice.resume["token"], "rooms": alice.cursors}
+        alice.now.says("hello", id="back", resume=wish)
+        for _ in range(last - 3):
+            bob.says("broadcast", room="dev", text="meanwhile")
+        book.workers.held = False
+        book.workers.work()
+        book.settle()
+        frames = alice.now.listens()
+        assert span(begins(frames)["dev"]) == spans
+        heard = [frame["seq"] for frame in frames if frame["type"] == "broadcast"]
+        assert heard == list(seqs)
 
 
 @pytest.mark.parametrize(("epoch", "seq"), [("another", 3), ("", 1), (None, 99)])
@@ -880,6 +915,63 @@ def test_the_token_is_told_when_it_is_kept() -> None:
         journal.settle()
         book.settle()
         assert alice.hears("welcome", re="1")["resume"]["resumed"] is False
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["told", "told and closed"])
+@pytest.mark.parametrize("rooms", [None, {}, {"dev": ["", 0]}], ids=["anew", "none", "dev"])
+def test_of_two_hellos_with_one_token_that_wait_for_the_journal_the_later_wins(
+    rooms: Frame | None, gone: bool
+) -> None:
+    """The other hears only that; and what it has lost meanwhile is no fault on either thread."""
+    journal = LateStays()
+    with Playbook(loops=2, journal=journal) as book:
+        alice = book.stranger()
+        alice.says("hello", id="1", nick="alice", resume=True)
+        journal.settle()
+        book.settle()
+        token = alice.hears("welcome")["resume"]["token"]
+        alice.asks("join", room="dev")
+        alice.connection.abort("reset")
+        first, second = book.stranger(0), book.stranger(1)
+        for number, each in enumerate((first, second)):
+            each.says("hello", id=f"{number}", resume={"token": token, "rooms": rooms})
+        first.hears("bye", code="session.replaced")
+        if gone:
+            first.sends(b"")
+        journal.settle()
+        book.settle()
+        first.hears_nothing()
+        welcome = second.listens()[-1]
+        assert (welcome["type"], welcome["re"]) == ("welcome", "1")
+        assert welcome["resume"]["resumed"] is True
+        assert book.telemetry.counts().get("incidents", 0) == 0
+
+
+def test_who_is_replaced_when_half_of_its_rooms_are_entered_takes_none_along(
+    book: Playbook, bob: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The memberships are the stay's: the one who replaces it has all of them."""
+    alice = Guest(book, "alice", "dev", "ops")
+    alice.loses()
+    hello = {"type": "hello", "id": "1", "resume": {"token": alice.resume["token"]}}
+    half, whole = book.stranger(0), book.stranger(1)
+    enter = book.hub.enter
+
+    def enter_later(session: Session, name: str) -> tuple[Room, Audience]:
+        if name == "ops":
+            monkeypatch.undo()
+            whole.session.frame(encode(hello))
+        return enter(session, name)
+
+    monkeypatch.setattr(book.hub, "enter", enter_later)
+    half.session.frame(encode(hello))
+    book.settle()
+    assert half.listens()[-1]["code"] == "session.replaced"
+    assert whole.listens()[-1]["resume"]["rooms"] == ["dev", "ops"]
+    assert {room["room"]: room["count"] for room in bob.asks("rooms")["rooms"]} == {
+        "dev": 2,
+        "ops": 1,
+    }
 
 
 def test_what_is_still_on_its_way_is_no_part_of_the_replay() -> None:

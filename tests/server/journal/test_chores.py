@@ -175,6 +175,26 @@ def test_retention_is_looked_at_now_and_then(opened: Open) -> None:
     assert [len(numbers(workshop, room)) for room in "ab"] == [10, 10]
 
 
+def test_a_date_of_the_future_does_not_stop_retention(opened: Open) -> None:
+    """A clock was wrong for a moment: that message goes with the old ones behind it."""
+    workshop = opened(a=Retention(None, 3))
+    workshop.fill("a", 1, day=TODAY + 7)
+    workshop.fill("a", STEP + 100, day=17)
+    workshop.fill("a", 10)
+    workshop.rest()
+    assert numbers(workshop, "a") == list(range(STEP + 102, STEP + 112))
+
+
+def test_a_date_of_the_future_is_kept_among_what_is_kept(opened: Open) -> None:
+    """Only what is too old takes anything with it, and nothing behind it."""
+    workshop = opened(a=Retention(None, 3))
+    workshop.fill("a", 10, day=17)
+    workshop.fill("a", 1, day=TODAY + 7)
+    workshop.fill("a", 10)
+    workshop.rest()
+    assert numbers(workshop, "a") == list(range(11, 22))
+
+
 # The search index
 
 
@@ -276,6 +296,19 @@ def test_cids_are_swept_again_after_some_hours(opened: Open) -> None:
     assert workshop.value("select count(*) from cids") == 1
     workshop.rest(NOW + SWEEP_AGAIN)
     assert workshop.value("select count(*) from cids") == 0
+
+
+def test_the_sweep_of_cids_needs_no_quiet_moment(opened: Open) -> None:
+    """A step with each batch, and again after some hours."""
+    workshop = opened()
+    for now in (NOW, NOW + SWEEP_AGAIN):
+        workshop.store(*(said("a", "x", cid=f"{now} {n}", day=1) for n in range(2 * STEP)))
+        workshop.store(said("a", "x", cid=f"{now} new"))
+        for _ in range(5):
+            workshop.fill("a", 1)
+            workshop.chores.urgent(now)
+        kept = [row[0] for row in workshop.connection.execute("select cid from cids")]
+        assert [cid for cid in kept if str(now) in cid] == [f"{now} new"]
 
 
 def test_a_message_outlives_its_cid_and_the_other_way_round(opened: Open) -> None:

@@ -111,6 +111,35 @@ def test_a_database_without_a_table_is_a_new_one(path: Path) -> None:
     check(path)
 
 
+MAGIC = bytes.fromhex("d9d505f920a163d7")
+"""How a rollback journal begins that is to be played back."""
+
+
+def leave_a_hot_journal(path: Path, workplace: Path) -> None:
+    """Let the making of a database be cut short in the middle of a transaction of many pages."""
+    workplace.mkdir()
+    connection = sqlite3.connect(workplace / "chat.db", isolation_level=None)
+    connection.execute("pragma journal_mode = delete")
+    connection.execute("pragma cache_size = 1")  # so that it is written before the commit
+    connection.execute("begin")
+    connection.execute("create table rooms (key text)")
+    connection.executemany("insert into rooms values (?)", [("x" * 1000,)] * 100)
+    for name in ("chat.db", "chat.db-journal"):
+        path.with_name(name).write_bytes((workplace / name).read_bytes())
+    connection.close()
+    assert path.stat().st_size > 0
+    assert path.with_name("chat.db-journal").read_bytes().startswith(MAGIC)
+
+
+def test_a_making_that_was_cut_short_is_no_obstacle(path: Path, tmp_path: Path) -> None:
+    """What a rollback journal beside it takes back is not there any more."""
+    leave_a_hot_journal(path, tmp_path / "workplace")
+    open_writer(path, "disk").close()
+    check(path)
+    assert value(path, "select count(*) from rooms") == 0
+    assert not path.with_name("chat.db-journal").exists()
+
+
 def test_what_was_made_is_opened_again_as_it_was(made: Path) -> None:
     """Twice is as once."""
     before = value(made, "select group_concat(sql) from sqlite_master")
@@ -190,6 +219,25 @@ def test_an_empty_file_is_no_backup(path: Path) -> None:
     """To a server it is a new database; whoever checks one expects something in it."""
     path.touch()
     assert "is not a database of typed-chat" in refusal(path, check)
+
+
+PARTS = [
+    *("table facts", "table rooms", "table events", "table cids", "table stays", "table words"),
+    *("index events_by_number", "trigger incoming_insert", "view searchable"),
+]
+"""What a database of ours cannot be without."""
+
+
+@both
+@pytest.mark.parametrize("part", PARTS)
+def test_a_database_of_ours_that_lacks_a_part_is_refused(
+    made: Path, open_: Callable[[Path], object], part: str
+) -> None:
+    """Before a server finds out at the first message."""
+    connection = sqlite3.connect(made)
+    connection.execute(f"drop {part}")
+    connection.close()
+    assert "is damaged: there is no " in refusal(made, open_)
 
 
 def overwrite(path: Path, start: int, data: bytes) -> None:

@@ -98,3 +98,17 @@ def test_a_folder_that_cannot_be_written_is_refused(
 def test_a_read_only_file_system_is_refused() -> None:
     """Also for root: nothing can be made there."""
     refusal(Path("/proc/typed-chat"))
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_lock_that_is_a_symlink_is_refused(tmp_path: Path, there: bool) -> None:
+    """What it leads to is neither written nor made."""
+    elsewhere = tmp_path / "elsewhere"
+    if there:
+        elsewhere.write_text("precious")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "lock").symlink_to(elsewhere)
+    assert "cannot use the folder" in refusal(folder)
+    assert elsewhere.exists() is there
+    assert not there or elsewhere.read_text() == "precious"

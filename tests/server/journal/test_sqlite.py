@@ -422,6 +422,99 @@ def test_what_cannot_be_read_is_told(opened: Open, monkeypatch: pytest.MonkeyPat
     assert texts_of(desk.read("a", after=0).bodies) == ["one"]
 
 
+def lines(caplog: pytest.LogCaptureFixture, words: str) -> int:
+    """How often the log says this."""
+    return sum(words in record.getMessage() for record in caplog.records)
+
+
+def test_a_full_disk_is_told_once_and_once_when_it_is_over(
+    opened: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However many messages fail; and the next time it is told again."""
+    desk = opened()
+    desk.settle(said("a", "one"))
+    for times in (1, 2):
+        limit_pages(desk, 0)
+        for _ in range(5):
+            assert kinds(desk.settle(said("a", "x" * 100_000))) == [Failed]
+        assert lines(caplog, "cannot store") == times
+        assert lines(caplog, "works again") == times - 1
+        limit_pages(desk, 10_000)
+        for _ in range(5):
+            assert kinds(desk.settle(said("a", "small"))) == [Kept]
+        desk.journal.flush()
+        assert lines(caplog, "cannot store") == lines(caplog, "works again") == times
+
+
+def test_a_fault_of_who_waited_for_a_stay_is_not_the_journal_s(
+    opened: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is in the log; the stay is kept, others are told, and messages go on."""
+    desk = opened()
+
+    def fail(_: Refused | None) -> None:
+        raise RuntimeError("who waited has a fault")
+
+    told: list[Refused | None] = []
+    with held_up(desk):
+        desk.journal.keep_stay(Stay("u1", "alice", "digest", ()), fail)
+        desk.journal.keep_stay(Stay("u2", "bob", "digest", ()), told.append)
+    desk.journal.flush()
+    assert told == [None]
+    assert kinds(desk.settle(said("a", "one"))) == [Kept]
+    assert desk.journal.alive
+    assert "who waited has a fault" in caplog.text
+    desk.journal.close()
+    assert {stay.uid for stay in opened().journal.stays()} == {"busy", "u1", "u2"}
+
+
+def delete(path: Path) -> None:
+    """Let the database be gone."""
+    path.unlink()
+
+
+def move(path: Path) -> None:
+    """Let the database have another name."""
+    path.rename(path.with_name("moved.db"))
+
+
+def replace(path: Path) -> None:
+    """Let another file, though with the same content, have its name."""
+    path.with_name("other.db").write_bytes(path.read_bytes())
+    path.with_name("other.db").replace(path)
+
+
+@pytest.mark.parametrize("harm", [delete, move, replace])
+def test_nothing_is_kept_in_a_file_that_is_not_there_any_more(
+    opened: Open,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    harm: Callable[[Path], None],
+) -> None:
+    """Authors are told so soon after, and the log says once why."""
+    monkeypatch.setattr("chat_server.journal.sqlite.LOOK", 0.0)
+    desk = opened()
+    assert kinds(desk.settle(said("a", "one"), said("a", "two"))) == [Kept, Kept]
+    harm(path)
+    desk.settle(said("a", "it is looked after this one"))
+    for _ in range(3):
+        [outcome] = desk.settle(said("a", "lost"))
+        assert isinstance(outcome, Failed)
+        assert outcome.refused.code == "server.storage"
+    assert keep(desk, Stay("u1", "alice", "digest", ()))[0] is not None
+    assert lines(caplog, f"{path} was moved, deleted or replaced") == 1
+    assert desk.journal.alive
+
+
+def test_a_file_that_is_there_is_no_fault(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it is looked for, and also when it grows."""
+    monkeypatch.setattr("chat_server.journal.sqlite.LOOK", 0.0)
+    desk = opened()
+    for _ in range(20):
+        assert kinds(desk.settle(said("a", "x" * 10_000))) == [Kept]
+
+
 # The end
 
 
