@@ -444,6 +444,7 @@ def test_what_is_gone_is_told(bob: Actor) -> None:
         (3, (0, 3, 3, True), range(1, 4)),
         (7, (2, 3, 3, False), range(3, 8)),
         (8, (0, 0, 3, False), range(4, 9)),
+        (9, (0, 0, 3, False), range(4, 10)),
         (12, (0, 0, 3, False), range(4, 13)),
     ],
 )
