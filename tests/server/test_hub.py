@@ -141,22 +141,6 @@ def test_a_room_whose_first_event_is_kept_when_it_is_empty_is_listed(
         assert bob.asks("join", room="dev")["seq"] == 1
 
 
-def test_a_later_message_lists_no_room_anew() -> None:
-    """One that had to go for others stays away until somebody joins it."""
-    journal = LateJournal()
-    with Playbook(journal=journal, rooms=1) as book:
-        alice = book.person("alice", "dev")
-        for text in ("one", "two"):
-            alice.says("broadcast", room="dev", text=text)
-        journal.keep(1)
-        book.settle()
-        alice.connection.abort("reset")
-        bob = book.person("bob", "ops")
-        journal.keep()
-        book.settle()
-        assert [room["room"] for room in bob.asks("rooms")["rooms"]] == ["ops"]
-
-
 def test_a_first_message_for_which_there_is_no_room_any_more_is_no_fault() -> None:
     """It is kept; who joins when there is space again has it listed."""
     journal = LateJournal()
