@@ -150,13 +150,16 @@ def _set_aside(path: Path) -> Path | None:
 
 
 def _bring_home(path: Path) -> None:
-    """Have everything in the one file; a damaged one, the reason to restore, stays as it is."""
+    """Have everything in the one file, as far as that can be had from one that may be damaged."""
+    busy = 0
     with suppress(sqlite3.Error):
-        connection = sqlite3.connect(path, isolation_level=None)
+        connection = sqlite3.connect(path, isolation_level=None, timeout=1)
         try:
-            connection.execute("pragma wal_checkpoint(truncate)").fetchone()
+            (busy, *_) = connection.execute("pragma wal_checkpoint(truncate)").fetchone()
         finally:
             connection.close()
+    if busy:
+        raise ArchiveRefused(f"{path} is being read by another program; try again")
 
 
 def _place(copy: Path, target: Path) -> None:

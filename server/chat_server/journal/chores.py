@@ -154,8 +154,10 @@ class Chores:
         bound = self._bound(shelf)
         if bound <= shelf.pruned:
             return
+        more = bound == shelf.pruned + STEP
         self._remove(shelf, bound)
-        self._to_prune.append(shelf)
+        if more:
+            self._to_prune.insert(0, shelf)  # the others first
 
     def _remove(self, shelf: Shelf, bound: int) -> None:
         with self._transaction():

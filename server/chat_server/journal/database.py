@@ -79,7 +79,7 @@ def open_writer(
     Raises DatabaseRefused, also where the file cannot be written.
     """
     try:
-        version = _version_of(path, len(migrations)) if path.exists() else 0
+        version = _version_of(path, len(migrations), ours=True) if path.exists() else 0
         path.touch(mode=0o600)  # what people whisper is in it
         connection = _connect(path, "rw")
         try:
@@ -105,7 +105,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
 def check(path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
     """Look through the whole file; raise DatabaseRefused where it is not a sound one of ours."""
     try:
-        if _version_of(path, len(migrations)) == 0:
+        if _version_of(path, len(migrations), ours=False) == 0:
             raise DatabaseRefused(f"{path} is not a database of typed-chat")
         connection = open_reader(path)
         try:
@@ -141,12 +141,15 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     )
 
 
-def _version_of(path: Path, newest: int) -> int:
-    """The version of an existing database, 0 for an empty file; read only."""
+def _version_of(path: Path, newest: int, *, ours: bool) -> int:
+    """The version of an existing database, 0 for an empty file; read only.
+
+    `ours`: it stands in a data folder, where nobody else's does.
+    """
     if path.stat().st_size == 0:
         return 0
     # a rollback journal is there only where the making was cut short: what is there is no history
-    unmade = path.with_name(f"{path.name}-journal").exists()
+    unmade = ours and path.with_name(f"{path.name}-journal").exists()
     connection = _connect(path, "rw" if unmade else "ro")
     try:
         (application,) = connection.execute("pragma application_id").fetchone()

@@ -63,6 +63,9 @@ BATCH = 1000
 QUIET = 0.2
 """Seconds without anything to store after which there is time for chores."""
 
+COMPLAIN = 60.0
+"""Seconds between lines in the log about chores that cannot be done."""
+
 LOOK = 5.0
 """Seconds between looks for chores when nothing was stored since the last."""
 
@@ -128,6 +131,7 @@ class SqliteJournal:
         self._fault: Refused | None = None
         self._untidy = True
         self._failing = False
+        self._complain_at = 0.0
         self._path = path
         self._file = os.stat(path)
         self._watch_at = 0.0
@@ -344,7 +348,12 @@ class SqliteJournal:
         try:
             return step()
         except sqlite3.Error as error:
-            self._failed(error)
+            now = time.monotonic()
+            if getattr(error, "sqlite_errorname", "") in NO_SYNC:
+                self._failed(error)
+            elif now >= self._complain_at:
+                self._complain_at = now + COMPLAIN
+                log.error("cannot tidy up the database: %s", error)
             return False
 
 
