@@ -81,6 +81,7 @@ class MemoryJournal:
         self._forgotten = 0
         self._rooms: dict[str, _Room] = {}
         self._cids: dict[tuple[str, str], tuple[str, int, str]] = {}
+        self._cid_order: deque[tuple[str, str]] = deque()
         self._cid_limit = cids
         self._lock = threading.Lock()
         self._hand_on: HandOn = _not_open
@@ -117,10 +118,11 @@ class MemoryJournal:
 
     def _remember(self, entry: Entry, seq: int) -> None:
         assert entry.cid is not None
-        cids = self._cids
-        cids[entry.author, entry.cid] = (entry.room, seq, entry.ts)
-        if len(cids) > self._cid_limit:
-            del cids[next(iter(cids))]
+        name = (entry.author, entry.cid)
+        self._cids[name] = (entry.room, seq, entry.ts)
+        self._cid_order.append(name)
+        if len(self._cid_order) > self._cid_limit:  # a dict would look for its first for long
+            del self._cids[self._cid_order.popleft()]
 
     def _repeated(self, entry: Entry) -> Outcome | None:
         """The outcome of an entry whose cid was used before; None for a new one."""
