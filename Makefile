@@ -22,10 +22,10 @@ check:  ## Run the linter, the format check and the type checker
 	@./dev ruff format --check .
 	@./dev mypy
 
-bench:  ## Measure the server beside its peers (two minutes)
+bench:  ## Measure the server beside its peers (three minutes)
 	@./dev python -m tests.bench
 
-chaos:  ## Kill the server, cut connections and power, and judge the logs (half an hour)
+chaos:  ## Kill the server, cut connections and power, and judge the logs (twenty minutes)
 	@./dev python -m tests.chaos all --cycles 500 --cuts 10000
 
 format:  ## Put the code into its format
