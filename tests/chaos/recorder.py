@@ -52,7 +52,7 @@ class Recorder:
         self._faults: dict[str, int] = {}
         self._files: dict[int, tuple[str, abi.IoMethods]] = {}
         self._tables: dict[int, tuple[abi.IoMethods, abi.IoMethods]] = {}
-        self._library = abi.library()
+        self._library = abi.load()
         self._below = self._library.sqlite3_vfs_find(None)
         self._vfs = self._make_vfs()
 

@@ -63,7 +63,7 @@ def size_of(methods: IoMethods) -> int:
     return int(getattr(IoMethods, last).offset) if last else ctypes.sizeof(IoMethods)
 
 
-def library() -> ctypes.CDLL:
+def load() -> ctypes.CDLL:
     """The SQLite that Python's sqlite3 uses, whether linked into it or beside it.
 
     Raises RuntimeError where its symbols are out of reach: nothing here works then.

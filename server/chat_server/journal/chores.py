@@ -41,7 +41,7 @@ Stamp = Callable[[timedelta], str]
 
 
 class Chores:
-    """The chores of one journal; only its thread calls them, but for `forget`."""
+    """The chores of one journal; its thread alone calls them."""
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from pydantic_core import to_json
 
-from chat_schema.framing import encode_frame
+from chat_schema.framing import HEADER, encode_frame
 from chat_server.journal.base import Done, Entry, Failed, First, Kept, Outcome, Repeated
 from chat_server.journal.catalogue import Catalogue, Shelf
 from chat_server.journal.content import conflict, name_in, same_content
@@ -86,10 +86,17 @@ class Writer:
             else:
                 fresh[name] = entry
         batch = _Batch(self._catalogue, list(fresh.values()))
-        outcomes.update((kept.entry, kept) for kept in batch.store(self._connection, notes))
-        firsts = self._firsts(again)
+        for kept in batch.store(self._connection, notes):
+            outcomes[kept.entry] = kept
+            firsts[_name(kept.entry)] = self._found(kept)
         outcomes.update((entry, _repetition(entry, firsts[_name(entry)])) for entry in again)
         return [outcomes[entry] for entry in entries]  # who asked is answered in that order
+
+    def _found(self, kept: Kept) -> Found:
+        """What is found of an entry by the next one with its cid, without asking the disk."""
+        shelf = self._catalogue.find(kept.entry.room)
+        assert shelf is not None
+        return First(shelf.name, kept.seq, kept.entry.ts), kept.frame[HEADER:].decode()
 
     def _firsts(self, entries: Sequence[Entry]) -> dict[object, Found]:
         pairs = [(entry.author, entry.cid) for entry in entries if entry.cid is not None]

@@ -26,7 +26,7 @@ from chat_server.journal.base import (
 from chat_server.journal.sqlite import SqliteJournal
 from chat_server.journal.words import words_of
 from tests.server.journal.test_contract import Desk
-from tests.support.workshop import EVERYTHING, NO_LIMIT, days_ago, said, texts_of
+from tests.support.workshop import EVERYTHING, NO_LIMIT, Workshop, days_ago, said, texts_of
 
 Open = Callable[..., Desk]
 
@@ -547,3 +547,16 @@ def test_closing_twice_and_without_opening_is_no_fault(path: Path) -> None:
     with pytest.raises(JournalFull):
         journal.append(said("a", "late"))
     assert not journal.alive
+
+
+def test_nothing_is_asked_of_the_disk_once_a_batch_is_stored(path: Path) -> None:
+    """What is stored is handed on: no fault may come between the two."""
+    workshop = Workshop(path)
+    statements: list[str] = []
+    workshop.store(said("a", "first"))
+    workshop.connection.set_trace_callback(statements.append)
+    kinds_ = kinds(workshop.store(*(said("a", "x", cid="c1") for _ in range(2))))
+    workshop.connection.set_trace_callback(None)
+    workshop.close()
+    assert kinds_ == [Kept, Repeated]
+    assert statements[-1].lstrip().startswith(("--", "insert into"))
