@@ -8,7 +8,7 @@ compare the two in both directions.
 PROTOCOL_VERSION = 1
 """The major version. Peers of another major cannot talk; everything within one is additive."""
 
-PROTOCOL_LEVEL = 2
+PROTOCOL_LEVEL = 3
 """Grows by one with every visible addition; keys the changelog at the end of PROTOCOL.md."""
 
 DEFAULT_PORT = 5555

@@ -11,10 +11,23 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import BeforeValidator, Field, TypeAdapter
 from pydantic_core import from_json
 
 from chat_schema import limits
+from chat_schema.event import Event
+from chat_schema.moderation_events import (
+    AnyAct,
+    Ban,
+    Demote,
+    Invite,
+    Kick,
+    Mode,
+    Mute,
+    Promote,
+    Unban,
+    Unmute,
+)
 from chat_schema.names import Sequence, User
 
 
@@ -23,16 +36,13 @@ def _known(default: str, *others: str) -> BeforeValidator:
     return BeforeValidator(lambda value: value if value in others else default)
 
 
-LeaveReason = Annotated[Literal["left", "quit", "lost"], _known("left", "quit", "lost")]
+LeaveReason = Annotated[
+    Literal["left", "quit", "lost", "kicked", "banned", "switched"],
+    _known("left", "quit", "lost", "kicked", "banned", "switched"),
+]
 Reconnect = Annotated[Literal["later", "now", "never"], _known("later", "now", "never")]
 
 ReplayState = Annotated[Literal["begin", "end"], _known("end", "begin", "end")]
-
-
-class Event(BaseModel):
-    """The base of every event."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
 
 class Join(Event):
@@ -45,7 +55,11 @@ class Join(Event):
 
 
 class Leave(Event):
-    """Somebody is no longer in the room: left, quit, or lost the connection."""
+    """Somebody is no longer in the room.
+
+    They left, quit, lost the connection, were kicked or banned, or switched to another identity:
+    who logs in or out leaves as one person and enters as another.
+    """
 
     type: Literal["leave"] = "leave"
     room: str
@@ -55,7 +69,7 @@ class Leave(Event):
 
 
 class Nick(Event):
-    """Somebody you share a room with, or you, has another nick: `user` is as they are now."""
+    """Somebody you share a room with, or you, has another nick or registered: `user` is as now."""
 
     type: Literal["nick"] = "nick"
     user: User
@@ -150,8 +164,28 @@ class Unknown(Event):
     seq: Sequence | None = None
 
 
-NumberedEvent = Broadcast | Whisper | Topic
-AnyEvent = Join | Leave | Nick | Broadcast | Whisper | Topic | Replay | Ping | Notice | Bye
+NumberedEvent = Broadcast | Whisper | Topic | AnyAct
+AnyEvent = (
+    Join
+    | Leave
+    | Nick
+    | Broadcast
+    | Whisper
+    | Topic
+    | Kick
+    | Ban
+    | Unban
+    | Mute
+    | Unmute
+    | Promote
+    | Demote
+    | Invite
+    | Mode
+    | Replay
+    | Ping
+    | Notice
+    | Bye
+)
 
 EVENTS: dict[str, type[Event]] = {
     model.model_fields["type"].default: model for model in AnyEvent.__args__

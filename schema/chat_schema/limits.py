@@ -58,3 +58,27 @@ NESTING = 16
 
 SAFE_INTEGER = 2**53 - 1
 """The largest integer that every JSON library reads exactly (I-JSON, RFC 7493)."""
+
+PASSWORD_SHORTEST = 8
+"""Characters of a password at least; what NIST SP 800-63B asks for where people choose it."""
+
+PASSWORD_LONGEST = 128
+"""Characters of a password at most: any passphrase, and hashing it costs no more."""
+
+REASON_CHARACTERS = 200
+"""Characters of a reason: it is shown on a line, beside who did what to whom."""
+
+SANCTION_SECONDS = 10 * 366 * 24 * 3600
+"""Seconds of the longest ban that is not for ever: ten years."""
+
+SLOW_SECONDS = 3600
+"""Seconds that slow mode can ask for between two messages of one person."""
+
+SHUTDOWN_SECONDS = 24 * 3600
+"""Seconds that a shutdown can be put off: a day."""
+
+AUDIT_PAGE = 200
+"""Entries of the audit in one reply."""
+
+STAFF = 100
+"""Owners and moderators of a room, together: they are in the reply to a join."""

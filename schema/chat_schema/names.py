@@ -68,6 +68,27 @@ Token = Annotated[
 ]
 """The secret by which a stay is taken up again."""
 
+Password = Annotated[str, StringConstraints(min_length=1, max_length=limits.PASSWORD_LONGEST)]
+"""A secret; how long a new one has to be is checked where it is chosen."""
+
+RoomPassword = Annotated[str, StringConstraints(max_length=limits.PASSWORD_LONGEST)]
+
+PublicKey = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_-]{43})?$")]
+"""The 32 bytes of an ed25519 public key in base64url without padding; empty for none."""
+
+Signature = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{86}$")]
+"""The 64 bytes of an ed25519 signature in base64url without padding."""
+
+Reason = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=limits.REASON_CHARACTERS, pattern=rf"^[^{CONTROL}\t\n]*$"
+    ),
+]
+
+Target = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:#][A-Za-z0-9_.:/-]{0,63}$")]
+"""A nick, an address, a network as `192.0.2.0/24`, or a ban as `#7`."""
+
 Epoch = Annotated[
     str,
     StringConstraints(max_length=limits.EPOCH_CHARACTERS, pattern=r"^[A-Za-z0-9.]*$"),

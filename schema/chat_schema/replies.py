@@ -7,11 +7,30 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from chat_schema import limits
+from chat_schema.account_replies import ChallengeOk, IdentityOk, IgnoresOk, KeyOk
 from chat_schema.errors import Refused
+from chat_schema.moderation_events import Settings
+from chat_schema.moderation_replies import (
+    AccountOk,
+    AccountsOk,
+    ActOk,
+    AuditOk,
+    BansOk,
+    ElevateOk,
+    LockdownOk,
+    ModeOk,
+    ModsOk,
+    MutesOk,
+    Officer,
+    ServerRole,
+    SessionsOk,
+    StatsOk,
+)
 from chat_schema.names import Cursor, Sequence, User
+from chat_schema.reply import Ok, Part
 
 Durability = Annotated[
     Literal["memory", "process", "disk"],
@@ -20,23 +39,11 @@ Durability = Annotated[
 """What an `ok` to a message means: it survives nothing, the process's death, or a power cut."""
 
 
-class Ok(BaseModel):
-    """The request was done. `ignored` names fields of the request that the server does not know."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
-
-    type: Literal["ok"] = "ok"
-    re: str
-    ignored: list[str] | None = None
-
-
-class HistoryPolicy(BaseModel):
+class HistoryPolicy(Part):
     """How much of a room can be read back: the oldest number there is, and what is kept.
 
     At most the newest `kept` entries, none older than `days`; what is absent is not limited.
     """
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
     oldest: Sequence
     kept: int | None = None
@@ -44,7 +51,10 @@ class HistoryPolicy(BaseModel):
 
 
 class JoinOk(Ok):
-    """A snapshot of the room: every numbered event after `seq` follows on this connection."""
+    """A snapshot of the room: every numbered event after `seq` follows on this connection.
+
+    `mods` are who looks after it, where somebody does, `mode` how it is set, where it is.
+    """
 
     room: str
     epoch: str
@@ -53,6 +63,8 @@ class JoinOk(Ok):
     members: list[User]
     count: int
     history: HistoryPolicy
+    mods: list[Officer] | None = None
+    mode: Settings | None = None
 
 
 class LeaveOk(Ok):
@@ -83,10 +95,8 @@ class TopicOk(Ok):
     topic: str
 
 
-class RoomEntry(BaseModel):
+class RoomEntry(Part):
     """One room in a list."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
     room: str
     topic: str
@@ -120,19 +130,22 @@ class HistoryOk(Ok):
     epoch: str
 
 
-class Heartbeat(BaseModel):
+class Heartbeat(Part):
     """Seconds of silence after which the server asks, and after which either side gives up."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
     interval: float
     timeout: float
 
 
-class Limits(BaseModel):
-    """The bounds this server enforces; a client reads them here instead of knowing them."""
+class Rate(Part):
+    """So many units at once, and so many a second after that."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+    burst: int
+    per_second: float
+
+
+class Limits(Part):
+    """The bounds this server enforces; a client reads them here instead of knowing them."""
 
     frame_to_server: int = limits.FRAME_TO_SERVER
     frame_to_client: int = limits.FRAME_TO_CLIENT
@@ -143,17 +156,19 @@ class Limits(BaseModel):
     search: int = limits.SEARCH_PAGE
     list: int = limits.LIST_PAGE
     members: int = limits.MEMBERS_IN_JOIN
+    messages: Rate | None = None
+    joins: Rate | None = None
+    reads: Rate | None = None
+    password: int = limits.PASSWORD_SHORTEST
 
 
-class Resumption(BaseModel):
+class Resumption(Part):
     """How to come back: show `token` within `seconds` of losing the connection.
 
     `resumed`: this is the stay that was asked for, under its uid and nick. `rooms` are those the
     client is in. `everyone` is where the conversation `*` stands. `conversations` are the stay's
     whispers, where there are any: a program that was started anew can read them back.
     """
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
     token: str = Field(repr=False)
     seconds: float
@@ -163,10 +178,8 @@ class Resumption(BaseModel):
     conversations: list[str] | None = None
 
 
-class Welcome(BaseModel):
+class Welcome(Part):
     """The reply to hello: who you are, and what holds on this server."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
     type: Literal["welcome"] = "welcome"
     re: str | None = None
@@ -179,6 +192,7 @@ class Welcome(BaseModel):
     durability: Durability
     resume: Resumption | None = None
     motd: str | None = None
+    role: ServerRole | None = None
     ignored: list[str] | None = None
 
 
@@ -189,10 +203,8 @@ class SearchOk(Ok):
     more: bool
 
 
-class Error(BaseModel):
+class Error(Part):
     """The request was not done, or, without `re`, the connection has a fault of its own."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
     type: Literal["error"] = "error"
     re: str | None = None
@@ -231,5 +243,36 @@ REPLIES: dict[str, type[Welcome] | type[Ok]] = {
     "users": UsersOk,
     "history": HistoryOk,
     "search": SearchOk,
+    "challenge": ChallengeOk,
+    "login": IdentityOk,
+    "register": IdentityOk,
+    "logout": IdentityOk,
+    "passwd": Ok,
+    "key": KeyOk,
+    "unregister": IdentityOk,
+    "ignore": IgnoresOk,
+    "unignore": IgnoresOk,
+    "ignores": IgnoresOk,
+    "kick": ActOk,
+    "ban": ActOk,
+    "unban": ActOk,
+    "bans": BansOk,
+    "mute": ActOk,
+    "unmute": ActOk,
+    "mutes": MutesOk,
+    "mods": ModsOk,
+    "promote": ActOk,
+    "demote": ActOk,
+    "invite": ActOk,
+    "mode": ModeOk,
+    "elevate": ElevateOk,
+    "sessions": SessionsOk,
+    "rename": NickOk,
+    "shutdown": Ok,
+    "stats": StatsOk,
+    "lockdown": LockdownOk,
+    "audit": AuditOk,
+    "accounts": AccountsOk,
+    "account": AccountOk,
 }
 """The model of the good answer to each request type; `pong` has none."""

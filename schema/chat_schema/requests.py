@@ -24,16 +24,45 @@ from pydantic import (
 from pydantic_core import ErrorDetails, from_json
 
 from chat_schema import limits, names
+from chat_schema.account_requests import (
+    Challenge,
+    Ignore,
+    Ignores,
+    Key,
+    Login,
+    Logout,
+    Passwd,
+    Register,
+    Unignore,
+    Unregister,
+)
+from chat_schema.admin_requests import (
+    Account,
+    Accounts,
+    Audit,
+    Elevate,
+    Lockdown,
+    Rename,
+    Sessions,
+    Shutdown,
+    Stats,
+)
 from chat_schema.errors import Refused
-
-
-class Request(BaseModel):
-    """The base of every request; with an `id` it gets exactly one reply, without one no `ok`."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="allow")
-
-    type: str
-    id: names.RequestId | None = None
+from chat_schema.moderation_requests import (
+    Ban,
+    Bans,
+    Demote,
+    Invite,
+    Kick,
+    Mode,
+    Mods,
+    Mute,
+    Mutes,
+    Promote,
+    Unban,
+    Unmute,
+)
+from chat_schema.request import Request
 
 
 class Resume(BaseModel):
@@ -61,6 +90,21 @@ def _wish(value: object) -> object:
     return {} if value is True else None if value is False else value
 
 
+class Credentials(BaseModel):
+    """An account, and the password or the signature that shows whose it is."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="allow")
+
+    nick: names.Nick
+    password: names.Password | None = Field(default=None, repr=False)
+    signature: names.Signature | None = Field(default=None, repr=False)
+
+    @model_validator(mode="after")
+    def _interoperable(self) -> Self:
+        _check(self.model_extra, 2)
+        return self
+
+
 class Hello(Request):
     """The first request on every connection; `resume` asks for a token to come back with."""
 
@@ -68,6 +112,7 @@ class Hello(Request):
     version: Annotated[int, Field(ge=0, le=limits.SAFE_INTEGER)] | None = None
     nick: names.Nick | None = None
     client: names.ClientName | None = None
+    login: Credentials | None = None
     resume: Annotated[Resume | None, BeforeValidator(_wish)] = None
 
 
@@ -94,6 +139,7 @@ class Join(Request):
 
     type: Literal["join"] = "join"
     room: names.RoomName
+    password: names.RoomPassword | None = Field(default=None, repr=False)
 
 
 class Leave(Request):
@@ -187,6 +233,37 @@ AnyRequest = (
     | Users
     | History
     | Search
+    | Challenge
+    | Login
+    | Register
+    | Logout
+    | Passwd
+    | Key
+    | Unregister
+    | Ignore
+    | Unignore
+    | Ignores
+    | Kick
+    | Ban
+    | Unban
+    | Bans
+    | Mute
+    | Unmute
+    | Mutes
+    | Mods
+    | Promote
+    | Demote
+    | Invite
+    | Mode
+    | Elevate
+    | Sessions
+    | Rename
+    | Shutdown
+    | Stats
+    | Lockdown
+    | Audit
+    | Accounts
+    | Account
 )
 
 REQUESTS: dict[str, type[Request]] = {

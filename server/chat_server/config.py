@@ -12,9 +12,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
-from chat_schema import DEFAULT_PORT
+from chat_schema import DEFAULT_PORT, limits
 from chat_schema.names import RoomName, same_name
 from chat_server.journal.base import Retention
 
@@ -24,6 +31,7 @@ MEMORY = ":memory:"
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Bytes = Annotated[int, Field(ge=1024)]
 Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0, le=1_000_000)]
 
 
 class Section(BaseModel):
@@ -138,6 +146,30 @@ class Limits(Section):
     """Without a byte taken in this time, nobody is reading."""
     rooms: Count = 10_000
     """Rooms on the server; the one empty longest gives way to a new one."""
+    rooms_per_client: Annotated[int, Field(ge=1, le=limits.ROOMS_PER_CLIENT)] = (
+        limits.ROOMS_PER_CLIENT
+    )
+    """Rooms one client may be in at a time."""
+    stays: Count = 16
+    """Stays held without a connection for one address: who floods cannot squat nicks."""
+    text: Annotated[int, Field(ge=1, le=limits.TEXT_CHARACTERS)] = limits.TEXT_CHARACTERS
+    """Characters of a message."""
+    messages_burst: Count = 10
+    """Messages at once, each 1 and 1 more per KiB beyond the first: a pasted block is one."""
+    messages_per_second: Rate = 5
+    """After that: faster than anybody types, slower than anybody can bear for long."""
+    joins_burst: Count = 20
+    """Joins and changes of nick at once: a client that returns to all its rooms."""
+    joins_per_minute: Rate = 10
+    """After that: everybody in a room is told of each."""
+    reads_burst: Count = 20
+    """Pages of history, lists and searches at once: a client that fills its gaps."""
+    reads_per_minute: Rate = 24
+    """After that: four in ten seconds, each a walk through the disk."""
+    flood_mute: Seconds = 30
+    """How long who goes on after warnings and refusals is muted."""
+    logins_per_minute: Rate = 5
+    """Attempts for one address and account; more are delayed, nobody is locked out."""
     waiting_jobs: Count = 256
     """Slow requests behind the workers: at 10 ms each, a wait of a second or so."""
 
@@ -148,6 +180,72 @@ class Limits(Section):
         return self
 
 
+class Auth(Section):
+    """How people show who they are."""
+
+    plain_passwords: bool = False
+    """Take passwords over a plain connection from another machine: the network can read them."""
+    hash_kib: Annotated[int, Field(ge=8, le=4 * 1024 * 1024)] = 19 * 1024
+    """Memory of one password hash: with `hash_passes`, what OWASP advises for Argon2id."""
+    hash_passes: Annotated[int, Field(ge=1, le=100)] = 2
+    """Passes over it."""
+    hashes_at_once: Annotated[int, Field(ge=1, le=64)] = 2
+    """More would take the cores from those who talk."""
+    hashes_waiting: Count = 64
+    """Behind them: a few seconds' worth; more are told to come again."""
+
+
+class Admin(Section):
+    """How somebody becomes administrator with a password; without either, only by their account."""
+
+    password: SecretStr | None = None
+    """For a try, or from the environment; a file is not seen in the list of processes."""
+    password_file: str | None = None
+    """A file whose first line is the password."""
+
+
+class RoomSettings(Section):
+    """What rooms begin with."""
+
+    ownerless: tuple[RoomName, ...] = ("lobby",)
+    """Rooms that nobody owns for having come first: everybody's, looked after by the server's."""
+
+
+class Log(Section):
+    """What is written down of what happens; secrets and whispers never are."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+    """`json`: one object a line, for programs."""
+    dir: str | None = None
+    """A folder for one file a day, beside standard error."""
+    keep_days: Count = 30
+    """Days until a file is deleted."""
+    messages: bool = False
+    """Write down what is said in rooms too; tell your users."""
+    waiting: Count = 10_000
+    """Lines that may wait for a slow disk; more are dropped and counted."""
+
+
+class Metrics(Section):
+    """Where Prometheus asks, and whoever wants to know whether the server is well."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] | None = None
+    """None: nowhere; 0 takes a free one."""
+
+
+class Tls(Section):
+    """Encryption, recognised by the first byte, on the same port; without `cert` there is none."""
+
+    cert: str | None = None
+    """The certificate and its chain, PEM."""
+    key: str | None = None
+    """Its private key, PEM; left out, it is in the same file."""
+    required: bool = False
+    """Refuse plain connections from other machines."""
+
+
 class Settings(Section):
     """All settings."""
 
@@ -156,6 +254,12 @@ class Settings(Section):
     resume: Resume = Resume()
     heartbeat: Heartbeat = Heartbeat()
     limits: Limits = Limits()
+    auth: Auth = Auth()
+    admin: Admin = Admin()
+    rooms: RoomSettings = RoomSettings()
+    log: Log = Log()
+    metrics: Metrics = Metrics()
+    tls: Tls = Tls()
 
 
 class ConfigError(Exception):

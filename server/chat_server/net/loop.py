@@ -50,8 +50,13 @@ class Clock:
 
     def stamp(self, ago: timedelta = timedelta()) -> str:
         """The date, or the one so long ago, as events carry it: `2026-11-22T15:00:00.123Z`."""
-        date = datetime.fromtimestamp(self.wall(), UTC) - ago
-        return f"{date:%Y-%m-%dT%H:%M:%S}.{date.microsecond // 1000:03}Z"
+        return stamp_of(self.wall() - ago.total_seconds())
+
+
+def stamp_of(wall: float) -> str:
+    """A date in seconds since 1970 as events carry it."""
+    date = datetime.fromtimestamp(wall, UTC)
+    return f"{date:%Y-%m-%dT%H:%M:%S}.{date.microsecond // 1000:03}Z"
 
 
 class Ready(Protocol):
@@ -67,7 +72,8 @@ class Ready(Protocol):
 class Loop:
     """Owns connections and audiences; everything but `post` and `stop` is for its own thread.
 
-    `now` and `stamp` are the time of the tick: on the monotonic clock, and as events carry it.
+    `now`, `wall` and `stamp` are the time of the tick: on the monotonic clock, in seconds since
+    1970, and as events carry it.
 
     `room_position` tells the newest number of a room, `departed` gets the address of each
     connection that is gone.
@@ -81,7 +87,8 @@ class Loop:
     ) -> None:
         self.clock = clock
         self.now = clock.monotonic()
-        self.stamp = clock.stamp()
+        self.wall = clock.wall()
+        self.stamp = stamp_of(self.wall)
         self.intake = 0
         self.unsent: list[Outbox] = []
         self.connections: set[Connection] = set()
@@ -132,7 +139,8 @@ class Loop:
         events = self._selector.select(self._patience())
         self._sleeping = False
         self.now = self.clock.monotonic()
-        self.stamp = self.clock.stamp()
+        self.wall = self.clock.wall()
+        self.stamp = stamp_of(self.wall)
         self.intake = 0
         for key, mask in events:
             key.data(mask)
