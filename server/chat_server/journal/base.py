@@ -7,6 +7,8 @@ The contract (tests/server/journal/test_contract.py holds every implementation t
 - Per room the numbers are 1, 2, 3 … without gap or repeat.
 - An entry is handed on as Kept only when it is as durable as `durability` says, in the order of its
   numbers; what was handed on stays readable until retention removes it.
+- An entry with a `refusal` at the moment it would be numbered is Failed with it; so nothing gets a
+  number after an entry that was appended once the voice of its author was withdrawn.
 - The same (author, cid) again is not kept but answered: Repeated, or Failed where it says
   something else. A cid is remembered for CID_DAYS.
 - `read` and `search` return the very bytes that were handed on. They may wait: call in a worker.
@@ -20,6 +22,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 from chat_schema.errors import Refused
+from chat_server.domain.voice import Voice
 
 Durability = Literal["memory", "process", "disk"]
 
@@ -38,14 +41,15 @@ class Entry:
     to know no message. `author`, `cid` and `ts` (the date as in the body) recognise a repetition.
     `people` are the uids that get it where it is not for a room. `topic` is what the room's topic
     becomes, None where it stays. `unless` is given for an entry that cannot be kept any more (whom
-    it is for has left): it is refused so, unless it repeats one that was kept. `origin` is the
-    session that asked under the id `re`, and `answer` makes the reply, None where no reply is
-    wanted; a journal carries these three and never looks.
+    it is for has left), `voice` is the author's right to say it, which can be withdrawn while the
+    entry waits: it is refused so, unless it repeats one that was kept. `origin` is the session that
+    asked under the id `re`, None where nobody did; `answer` makes the reply, None where no reply is
+    wanted; `then` is told the outcome. A journal carries these four and never looks.
     """
 
     __slots__ = (
-        "answer", "author", "cid", "head", "origin", "people", "re", "room", "tail", "topic", "ts",
-        "unless",
+        "answer", "author", "cid", "head", "origin", "people", "re", "room", "tail", "then",
+        "topic", "ts", "unless", "voice",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - one parameter per fact
@@ -63,6 +67,8 @@ class Entry:
         people: tuple[str, ...] = (),
         topic: str | None = None,
         unless: Refused | None = None,
+        voice: Voice | None = None,
+        then: Callable[[Outcome], None] | None = None,
     ) -> None:
         self.room = room
         self.head = head
@@ -76,6 +82,15 @@ class Entry:
         self.people = people
         self.topic = topic
         self.unless = unless
+        self.voice = voice
+        self.then = then
+
+    @property
+    def refusal(self) -> Refused | None:
+        """Why this cannot be kept at this moment, None where it can."""
+        if self.unless is not None or self.voice is None:
+            return self.unless
+        return self.voice.refused
 
 
 class First(NamedTuple):
@@ -167,12 +182,34 @@ class Known(NamedTuple):
 
 
 class Stay(NamedTuple):
-    """A guest's stay that can be resumed: who, the digest of the token, and the rooms' names."""
+    """A stay that can be resumed by the token of this digest: whose, and the names of its rooms."""
 
     uid: str
     nick: str
     digest: str
     rooms: tuple[str, ...]
+
+
+class Act(NamedTuple):
+    """What somebody with power did, for the audit: when, who, what, where, to whom, and the rest.
+
+    The journal gives the `number`, 1 and up; before that it is 0.
+    """
+
+    number: int
+    ts: str
+    actor: str
+    act: str
+    room: str | None
+    target: str | None
+    detail: str | None
+
+
+class Acts(NamedTuple):
+    """A page of acts in ascending order, and whether there are older ones."""
+
+    acts: list[Act]
+    more: bool
 
 
 Done = Callable[[Refused | None], None]
@@ -222,11 +259,23 @@ class Journal(Protocol):
     def keep_stay(self, stay: Stay, done: Done) -> None:
         """Keep a stay, new or changed, for as long as entries are."""
 
-    def drop_stay(self, uid: str) -> None:
-        """Forget a stay that is over."""
+    def drop_stay(self, digest: str) -> None:
+        """Forget a stay that is over, by the digest of its token."""
 
     def stays(self) -> Iterable[Stay]:
         """The stays that were kept when the journal was opened."""
+
+    def keep_record(self, kind: str, key: str, body: str | None, done: Done) -> None:
+        """Keep JSON text under this kind and key, in the place of what was there; None removes."""
+
+    def records(self, kind: str) -> Iterable[tuple[str, str]]:
+        """Key and body of each record of the kind that was kept when the journal was opened."""
+
+    def keep_act(self, act: Act, done: Done) -> None:
+        """Keep an act under the next number."""
+
+    def acts(self, before: int | None, limit: int) -> Acts:
+        """The newest acts kept until now, or the last before a number; call in a worker."""
 
     def flush(self) -> None:
         """Return when everything appended until now is settled and handed on."""

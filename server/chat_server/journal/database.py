@@ -60,7 +60,21 @@ FIRST = (
     """insert into facts values
         ('indexed', 0), ('epoch', lower(hex(randomblob(4)))), ('forgotten', 0)""",
 )
-MIGRATIONS: tuple[tuple[str, ...], ...] = (FIRST,)
+SECOND = (
+    "create table records (kind text, key text, body text not null, primary key (kind, key))"
+    " without rowid",
+    """create table acts (
+        id integer primary key, ts text not null, actor text not null, act text not null,
+        room text, target text, detail text)""",
+    # one person may have several stays now, each with a token of its own
+    "alter table stays rename to stays_by_uid",
+    """create table stays (
+        digest text primary key, uid text not null, nick text not null, rooms text not null)
+        without rowid""",
+    "insert or ignore into stays select digest, uid, nick, rooms from stays_by_uid",
+    "drop table stays_by_uid",
+)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (FIRST, SECOND)
 """The statements that lead from each version to the next; the version is the count of them."""
 
 UNUSABLE = (sqlite3.Error, OSError, UnicodeDecodeError)

@@ -1,6 +1,6 @@
 """A journal in memory: nothing waits, nothing survives.
 
-Bounded thrice: by entries a room, by remembered cids, and by bytes in all, where the largest
+Bounded by entries a room, by remembered cids and acts, and by bytes in all, where the largest
 histories give up their oldest entries first. Bytes are tallied now and then, not for every entry.
 """
 
@@ -16,6 +16,8 @@ from pydantic_core import from_json
 
 from chat_schema.framing import HEADER
 from chat_server.journal.base import (
+    Act,
+    Acts,
     Done,
     Durability,
     Entry,
@@ -39,6 +41,9 @@ from chat_server.journal.words import fold, words_of
 
 CIDS = 100_000
 """Messages whose cids are remembered: some 20 MB."""
+
+ACTS = 10_000
+"""Acts that are remembered: some 5 MB."""
 
 
 class _Room:
@@ -83,6 +88,9 @@ class MemoryJournal:
         self._cids: dict[tuple[str, str], tuple[str, int, str]] = {}
         self._cid_order: deque[tuple[str, str]] = deque()
         self._cid_limit = cids
+        self._records: dict[tuple[str, str], str] = {}
+        self._acts: deque[Act] = deque(maxlen=ACTS)
+        self._act_count = 0
         self._lock = threading.Lock()
         self._hand_on: HandOn = _not_open
 
@@ -96,8 +104,8 @@ class MemoryJournal:
             if self._hand_on is _not_open:
                 raise RuntimeError("the journal is not open")
             outcome = self._repeated(entry) if entry.cid is not None else None
-            if outcome is None and entry.unless is not None:
-                outcome = Failed(entry, entry.unless)
+            if outcome is None and (refusal := entry.refusal) is not None:
+                outcome = Failed(entry, refusal)
             self._hand_on((outcome or self._keep(entry),))
 
     def _keep(self, entry: Entry) -> Kept:
@@ -210,12 +218,39 @@ class MemoryJournal:
         """Nothing is to be done: stays end with the server, as everything here does."""
         done(None)
 
-    def drop_stay(self, uid: str) -> None:
+    def drop_stay(self, digest: str) -> None:
         """Nothing was kept."""
 
     def stays(self) -> Iterable[Stay]:
         """None: nothing outlives a server."""
         return ()
+
+    def keep_record(self, kind: str, key: str, body: str | None, done: Done) -> None:
+        """Keep it for as long as the journal lives."""
+        with self._lock:
+            if body is None:
+                self._records.pop((kind, key), None)
+            else:
+                self._records[kind, key] = body
+        done(None)
+
+    def records(self, kind: str) -> Iterable[tuple[str, str]]:
+        """What is kept now."""
+        with self._lock:
+            return [(key, body) for (of, key), body in self._records.items() if of == kind]
+
+    def keep_act(self, act: Act, done: Done) -> None:
+        """Keep it until there are ACTS newer ones."""
+        with self._lock:
+            self._act_count += 1
+            self._acts.append(act._replace(number=self._act_count))
+        done(None)
+
+    def acts(self, before: int | None, limit: int) -> Acts:
+        """Look through those that are remembered."""
+        with self._lock:
+            acts = [act for act in self._acts if before is None or act.number < before]
+        return Acts(acts[-limit:], len(acts) > limit)
 
     def flush(self) -> None:
         """Nothing is waiting."""

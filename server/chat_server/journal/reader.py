@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from chat_schema.errors import Refused
-from chat_server.journal.base import Found, Page, Position, Query
+from chat_server.journal.base import Act, Acts, Found, Page, Position, Query
 from chat_server.journal.catalogue import Catalogue, Shelf
 from chat_server.journal.database import open_reader
 from chat_server.journal.pages import cut, newest, span
@@ -32,6 +32,9 @@ STRIDE = 20_000
 
 PAGE = """select group_concat(body, char(10)) from (
     select body from events where room = ? and seq >= ? and seq < ? order by seq)"""
+
+ACTS = """select id, ts, actor, act, room, target, detail from acts
+    where ? is null or id < ? order by id desc limit ?"""
 
 HITS = """select events.body from words join events on events.id = words.rowid
     where words match ? and (? is null or events.seq < ?)
@@ -95,6 +98,12 @@ class Reader:
                 ),
             ).fetchall()
         return newest((body.encode() for (body,) in rows), query.limit, query.size)
+
+    def acts(self, before: int | None, limit: int) -> Acts:
+        """The newest acts, or the last before a number."""
+        with self._borrow() as connection:
+            rows = connection.execute(ACTS, (before, before, limit + 1)).fetchall()
+        return Acts([Act(*row) for row in rows[:limit][::-1]], len(rows) > limit)
 
     @contextmanager
     def _borrow(self) -> Iterator[sqlite3.Connection]:

@@ -24,10 +24,10 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic_core import from_json, to_json
-
 from chat_schema.errors import Refused
 from chat_server.journal.base import (
+    Act,
+    Acts,
     Done,
     Durability,
     Entry,
@@ -49,6 +49,14 @@ from chat_server.journal.chores import Chores, Stamp
 from chat_server.journal.content import is_conversation
 from chat_server.journal.database import DatabaseRefused, open_writer
 from chat_server.journal.epochs import renew_after_power_cut, settle
+from chat_server.journal.notebook import (
+    keeping_act,
+    keeping_record,
+    keeping_stay,
+    load_records,
+    load_stays,
+    without_stay,
+)
 from chat_server.journal.reader import Reader
 from chat_server.journal.writer import Note, Writer
 
@@ -118,7 +126,8 @@ class SqliteJournal:
         try:
             renew_after_power_cut(self._connection, durability)
             self._catalogue = Catalogue(self._connection)
-            self._stays = _load_stays(self._connection)
+            self._stays = load_stays(self._connection)
+            self._records = load_records(self._connection)
             self._chores = Chores(self._connection, self._catalogue, retention, stamp)
         except WRONG as error:
             self._connection.close()
@@ -189,17 +198,32 @@ class SqliteJournal:
 
     def keep_stay(self, stay: Stay, done: Done) -> None:
         """Keep a stay with the next batch."""
-        rooms = to_json(stay.rooms).decode()
-        parameters = (stay.uid, stay.nick, stay.digest, rooms)
-        self._queue.put(Note("insert or replace into stays values (?, ?, ?, ?)", parameters, done))
+        self._queue.put(keeping_stay(stay, done))
 
-    def drop_stay(self, uid: str) -> None:
+    def drop_stay(self, digest: str) -> None:
         """Forget a stay with the next batch."""
-        self._queue.put(Note("delete from stays where uid = ?", (uid,), _ignore))
+        self._queue.put(without_stay(digest, _ignore))
 
     def stays(self) -> Iterable[Stay]:
         """The stays that were kept when the journal was opened."""
         return self._stays
+
+    def keep_record(self, kind: str, key: str, body: str | None, done: Done) -> None:
+        """Keep or remove a record with the next batch."""
+        self._queue.put(keeping_record(kind, key, body, done))
+
+    def records(self, kind: str) -> Iterable[tuple[str, str]]:
+        """The records that were kept when the journal was opened."""
+        return self._records.get(kind, ())
+
+    def keep_act(self, act: Act, done: Done) -> None:
+        """Keep an act with the next batch."""
+        self._queue.put(keeping_act(act, done))
+
+    def acts(self, before: int | None, limit: int) -> Acts:
+        """Read acts, those that wait to be kept among them; waits for the disk."""
+        self.flush()
+        return self._reader.acts(before, limit)
 
     def flush(self) -> None:
         """Return when everything appended until now is settled."""
@@ -355,11 +379,6 @@ class SqliteJournal:
                 self._complain_at = now + COMPLAIN
                 log.error("cannot tidy up the database: %s", error)
             return False
-
-
-def _load_stays(connection: sqlite3.Connection) -> list[Stay]:
-    rows = connection.execute("select uid, nick, digest, rooms from stays").fetchall()
-    return [Stay(uid, nick, digest, tuple(from_json(rooms))) for uid, nick, digest, rooms in rows]
 
 
 def _nobody(outcomes: Sequence[Outcome]) -> None:

@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 
 from chat_schema.errors import Refused
 from chat_schema.framing import encode_frame
+from chat_server.domain.voice import Voice
 from chat_server.journal.base import (
+    Act,
     Answer,
     Entry,
     Failed,
@@ -114,6 +116,7 @@ def entry_of(
     topic: str | None = None,
     name: str | None = None,
     unless: Refused | None = None,
+    voice: Voice | None = None,
 ) -> Entry:
     """An entry as a broadcast makes it."""
     head = f'{{"type":"broadcast","room":"{name or room}","seq":'
@@ -131,6 +134,7 @@ def entry_of(
         people=("u1", "u2"),
         topic=topic,
         unless=unless,
+        voice=voice,
     )
 
 
@@ -483,6 +487,54 @@ def test_what_cannot_be_sent_any_more_is_answered_if_it_was_sent_before(desk: De
     assert [item.seq for item in desk.handed_on] == [1, 2]
 
 
+def test_whoever_lost_their_voice_is_not_kept_any_more(desk: Desk) -> None:
+    """But answered where they repeat what was kept; others, and what has no voice, go on."""
+    muted = Refused("room.muted", "You are muted.")
+    voice, other = Voice(), Voice()
+    desk.settle(entry_of("a", "hello", cid="c1", voice=voice))
+    voice.refused = muted
+    again = entry_of("a", "hello", cid="c1", voice=voice)
+    new = entry_of("a", "and another thing", cid="c2", voice=voice)
+    bare = entry_of("a", "no cid", voice=voice)
+    outcomes = desk.settle(again, new, bare, entry_of("a", "me", voice=other), entry_of("a", "x"))
+    assert Repeated(again, First("a", 1, DATE)) in outcomes
+    assert Failed(new, muted) in outcomes
+    assert Failed(bare, muted) in outcomes
+    assert [item.seq for item in desk.handed_on] == [1, 2, 3]
+
+
+def test_nothing_by_the_banned_has_a_higher_number_than_the_ban(desk: Desk) -> None:
+    """However many threads say something while the voice is withdrawn."""
+    voice = Voice()
+    threads = [
+        threading.Thread(
+            target=lambda: [desk.journal.append(entry_of("a", "x", voice=voice)) for _ in range(99)]
+        )
+        for _ in range(4)
+    ]
+    with hurried_threads():
+        for thread in threads:
+            thread.start()
+        desk.wait_for(20)
+        voice.refused = Refused("room.banned", "You are banned.")
+        desk.journal.append(entry_of("a", "the ban"))
+        for thread in threads:
+            thread.join(PATIENCE)
+    outcomes = desk.wait_for(397)
+    kept = [outcome for outcome in outcomes if isinstance(outcome, Kept)]
+    assert texts_of([kept[-1].frame[4:]]) == ["the ban"]
+    assert len(outcomes) == 397
+
+
+def test_a_voice_that_is_lost_before_a_refusal_that_was_given_says_the_latter(desk: Desk) -> None:
+    """What was found out when it was asked is told, not what came later."""
+    gone, muted = Refused("user.offline", "Nobody."), Refused("room.muted", "You are muted.")
+    voice = Voice()
+    voice.refused = muted
+    entry = entry_of("a", "x", unless=gone, voice=voice)
+    assert desk.settle(entry) == [Failed(entry, gone)]
+
+
 def test_a_room_keeps_the_epoch_that_was_told_before_its_first_entry(desk: Desk) -> None:
     """Whatever is forgotten in between."""
     desk.settle(entry_of("dm:u1:u2", "x"))
@@ -575,7 +627,69 @@ def test_a_stay_is_kept_or_not_but_always_answered(desk: Desk) -> None:
     told = threading.Event()
     desk.journal.keep_stay(Stay("u1", "alice", "digest", ("a",)), lambda refused: told.set())
     assert told.wait(PATIENCE)
-    desk.journal.drop_stay("u1")
+    desk.journal.drop_stay("digest")
+
+
+def test_a_record_is_kept_or_removed_and_always_answered(desk: Desk) -> None:
+    """Whoever waits for it hears, even that what was not there is removed."""
+    told: list[Refused | None] = []
+    desk.journal.keep_record("account", "u1", "{}", told.append)
+    desk.journal.keep_record("account", "u1", '{"nick":"alice"}', told.append)
+    desk.journal.keep_record("account", "u1", None, told.append)
+    desk.journal.keep_record("account", "nobody", None, told.append)
+    desk.journal.flush()
+    assert told == [None] * 4
+    assert list(desk.journal.records("account")) == []
+
+
+def act_of(name: str) -> Act:
+    """An act as the audit makes it."""
+    return Act(0, DATE, "alice@127.0.0.1", name, "dev", None, "a reason")
+
+
+def keep_acts(desk: Desk, *names: str) -> None:
+    """Keep these acts and see that each was answered."""
+    told: list[Refused | None] = []
+    for name in names:
+        desk.journal.keep_act(act_of(name), told.append)
+    desk.journal.flush()
+    assert told == [None] * len(names)
+
+
+def test_acts_have_numbers_and_are_read_back_as_they_were(desk: Desk) -> None:
+    """What is not known is None."""
+    assert desk.journal.acts(None, 10) == ([], False)
+    keep_acts(desk, "kick")
+    bare = Act(0, DATE, "operator (uid 0)", "stop", None, None, None)
+    desk.journal.keep_act(bare, lambda refused: None)
+    assert desk.journal.acts(None, 10) == (
+        [act_of("kick")._replace(number=1), bare._replace(number=2)],
+        False,
+    )
+
+
+def test_acts_are_read_a_page_at_a_time_from_the_newest(desk: Desk) -> None:
+    """Ascending within a page; `more` tells of older ones."""
+    keep_acts(desk, *"abcde")
+
+    def page(before: int | None, limit: int) -> tuple[list[int], bool]:
+        found = desk.journal.acts(before, limit)
+        return [act.number for act in found.acts], found.more
+
+    assert page(None, 2) == ([4, 5], True)
+    assert page(4, 2) == ([2, 3], True)
+    assert page(2, 2) == ([1], False)
+    assert page(1, 2) == ([], False)
+    assert page(3, 2) == ([1, 2], False)
+    assert page(2**53 - 1, 5) == ([1, 2, 3, 4, 5], False)
+
+
+def test_an_act_is_found_as_soon_as_it_was_asked_for(desk: Desk) -> None:
+    """Whoever looks after acting sees their act."""
+    for number in range(20):
+        desk.journal.keep_act(act_of(f"act {number}"), lambda refused: None)
+        [act] = desk.journal.acts(None, 1).acts
+        assert act.act == f"act {number}"
 
 
 def test_a_flush_waits_for_everything_before_it(desk: Desk) -> None:

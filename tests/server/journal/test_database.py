@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from chat_server.journal import database
-from chat_server.journal.base import Durability
+from chat_server.journal.base import Durability, Stay
 from chat_server.journal.database import MIGRATIONS, DatabaseRefused, check, copy, open_writer
+from chat_server.journal.notebook import load_stays
 
 SECOND = ("alter table rooms add column colour text", "update rooms set colour = 'red'")
 """What a second version might do."""
@@ -223,6 +224,7 @@ def test_an_empty_file_is_no_backup(path: Path) -> None:
 
 PARTS = [
     *("table facts", "table rooms", "table events", "table cids", "table stays", "table words"),
+    *("table records", "table acts"),
     *("index events_by_number", "trigger incoming_insert", "view searchable"),
 ]
 """What a database of ours cannot be without."""
@@ -263,6 +265,33 @@ def test_a_migration_brings_what_was_there_with_it(made: Path) -> None:
     assert value(made, "select colour from rooms") == "red"
     assert value(made, "select count(*) from events") == 100
     assert value(made, "pragma user_version") == len(MIGRATIONS) + 1
+
+
+def test_stays_of_the_first_format_are_brought_along(path: Path) -> None:
+    """Found by the digest of the token now: a person may have several."""
+    connection = open_writer(path, "disk", MIGRATIONS[:1])
+    stays = [("u1", "alice", "digest1", '["Dev"]'), ("u2", "bob", "digest2", "[]")]
+    connection.executemany("insert into stays values (?, ?, ?, ?)", stays)
+    connection.close()
+    connection = open_writer(path, "disk")
+    assert sorted(load_stays(connection)) == [
+        Stay("u1", "alice", "digest1", ("Dev",)),
+        Stay("u2", "bob", "digest2", ()),
+    ]
+    connection.close()
+    check(path)
+    assert value(path, "select digest from stays where uid = 'u2'") == "digest2"
+    assert value(path.with_name("chat.db.format-1"), "select count(*) from stays") == 2
+
+
+def test_a_database_of_the_first_format_becomes_as_a_new_one(path: Path, tmp_path: Path) -> None:
+    """The same tables, whichever way they came about."""
+    open_writer(path, "disk", MIGRATIONS[:1]).close()
+    open_writer(path, "disk").close()
+    new = tmp_path / "new.db"
+    open_writer(new, "disk").close()
+    schema = "select group_concat(sql) from (select sql from sqlite_master order by name)"
+    assert value(path, schema) == value(new, schema)
 
 
 def test_before_a_migration_a_copy_is_made(made: Path) -> None:

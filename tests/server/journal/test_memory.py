@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat_server.journal.base import Entry, Page
-from chat_server.journal.memory import MemoryJournal
+from chat_server.journal.base import Act, Entry, Page
+from chat_server.journal.memory import ACTS, MemoryJournal
 
 
 def journal_of(kept: int = 1000, budget: int = 2**30) -> MemoryJournal:
@@ -44,6 +44,17 @@ def test_a_room_keeps_its_newest_entries() -> None:
     assert numbers(page) == [8, 9, 10, 11, 12]
     assert (page.position.head, page.position.oldest) == (12, 8)
     assert journal.position("a") == page.position
+
+
+def test_the_oldest_acts_are_forgotten() -> None:
+    """Numbers go on; what is remembered is bounded."""
+    journal = journal_of()
+    act = Act(0, "", "alice", "kick", None, None, None)
+    for _ in range(ACTS + 3):
+        journal.keep_act(act, lambda refused: None)
+    oldest = journal.acts(6, 100)
+    assert ([act.number for act in oldest.acts], oldest.more) == ([4, 5], False)
+    assert journal.acts(None, 1).acts[0].number == ACTS + 3
 
 
 def test_retention_is_no_loss_of_history() -> None:

@@ -12,7 +12,9 @@ from typing import cast
 import pytest
 
 from chat_schema.errors import Refused
+from chat_server.domain.voice import Voice
 from chat_server.journal.base import (
+    Act,
     Durability,
     Entry,
     Failed,
@@ -154,7 +156,7 @@ def test_stays_are_there_after_a_restart(opened: Open) -> None:
     )
     keep(desk, Stay("u2", "Bob", "digest2", ("Dev",)))
     keep(desk, Stay("u3", "carol", "digest3", ()))
-    desk.journal.drop_stay("u3")
+    desk.journal.drop_stay("digest3")
     desk.journal.drop_stay("nobody")
     desk.journal.close()
     desk = opened()
@@ -162,6 +164,69 @@ def test_stays_are_there_after_a_restart(opened: Open) -> None:
         Stay("u1", "alice", "digest1", ()),
         Stay("u2", "Bob", "digest2", ("Dev",)),
     ]
+
+
+def test_one_person_has_several_stays(opened: Open) -> None:
+    """Each with a token of its own; one of them ends without the other."""
+    desk = opened()
+    phone, laptop = Stay("u1", "alice", "digest1", ("Dev",)), Stay("u1", "alice", "digest2", ())
+    keep(desk, phone, laptop)
+    desk.journal.close()
+    desk = opened()
+    assert sorted(desk.journal.stays()) == [phone, laptop]
+    desk.journal.drop_stay("digest1")
+    desk.journal.close()
+    assert list(opened().journal.stays()) == [laptop]
+
+
+def test_records_are_there_after_a_restart(opened: Open) -> None:
+    """As they were kept last, by kind; those that were removed are not."""
+    desk = opened()
+    for kind, key, body in (
+        ("account", "u1", '"old"'),
+        ("account", "u1", '"new"'),
+        ("account", "u2", '"gone"'),
+        ("policy", "u1", '"other"'),
+        ("account", "u2", None),
+    ):
+        desk.journal.keep_record(kind, key, body, lambda refused: None)
+    desk.journal.close()
+    desk = opened()
+    assert list(desk.journal.records("account")) == [("u1", '"new"')]
+    assert list(desk.journal.records("policy")) == [("u1", '"other"')]
+    assert list(desk.journal.records("nothing")) == []
+
+
+def test_acts_go_on_after_a_restart(opened: Open) -> None:
+    """With the next number."""
+    for name in ("kick", "ban"):
+        desk = opened()
+        act = Act(0, "2026-11-22T12:00:00.000Z", "alice", name, None, "bob", None)
+        desk.journal.keep_act(act, lambda refused: None)
+        desk.journal.close()
+    acts = opened().journal.acts(None, 10).acts
+    assert [(act.number, act.act) for act in acts] == [(1, "kick"), (2, "ban")]
+
+
+def test_a_batch_of_people_who_may_speak_is_one_statement(tmp_path: Path) -> None:
+    """That somebody might be muted costs no look at the cids; only one who is does."""
+    workshop = Workshop(tmp_path / "other.db")
+    voice = Voice()
+
+    def entry(text: str) -> Entry:
+        entry = said("a", text, cid=text)
+        entry.voice = voice
+        return entry
+
+    workshop.store(said("a", "the room is there"))
+    statements: list[str] = []
+    workshop.connection.set_trace_callback(statements.append)
+    workshop.store(entry("one"), entry("two"))
+    assert not any("select cids" in sql or "begin" in sql for sql in statements)
+    voice.refused = Refused("room.muted", "You are muted.")
+    assert kinds(workshop.store(entry("three"))) == [Failed]
+    assert any("select cids" in sql for sql in statements)
+    workshop.close()
 
 
 def test_forgetting_goes_on_after_a_restart(opened: Open, path: Path) -> None:
@@ -458,7 +523,7 @@ def test_a_fault_of_who_waited_for_a_stay_is_not_the_journal_s(
     told: list[Refused | None] = []
     with held_up(desk):
         desk.journal.keep_stay(Stay("u1", "alice", "digest", ()), fail)
-        desk.journal.keep_stay(Stay("u2", "bob", "digest", ()), told.append)
+        desk.journal.keep_stay(Stay("u2", "bob", "digest2", ()), told.append)
     desk.journal.flush()
     assert told == [None]
     assert kinds(desk.settle(said("a", "one"))) == [Kept]
