@@ -506,12 +506,12 @@ def test_whoever_lost_their_voice_is_not_kept_any_more(desk: Desk) -> None:
 def test_nothing_by_the_banned_has_a_higher_number_than_the_ban(desk: Desk) -> None:
     """However many threads say something while the voice is withdrawn."""
     voice = Voice()
-    threads = [
-        threading.Thread(
-            target=lambda: [desk.journal.append(entry_of("a", "x", voice=voice)) for _ in range(99)]
-        )
-        for _ in range(4)
-    ]
+
+    def talk() -> None:
+        for _ in range(99):
+            desk.journal.append(entry_of("a", "x", voice=voice))
+
+    threads = [threading.Thread(target=talk) for _ in range(4)]
     with hurried_threads():
         for thread in threads:
             thread.start()
