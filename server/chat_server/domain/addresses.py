@@ -1,4 +1,4 @@
-"""How many connections one address may hold and begin; whoever calls brings the time."""
+"""How many connections and held stays one address may have; whoever calls brings the time."""
 
 from __future__ import annotations
 
@@ -20,6 +20,45 @@ class AddressLimits:
     exempt_loopback: bool
 
 
+@dataclass(frozen=True)
+class StayLimits:
+    """At most `at_once` stays held without a connection for one address."""
+
+    at_once: int
+    exempt_loopback: bool
+
+
+class Stays:
+    """Counts the stays that are held without a connection, by the address each came from.
+
+    A stay is named by its token's digest; it counts once, however often it is held and taken up.
+    """
+
+    def __init__(self, limits: StayLimits | None) -> None:
+        self._limits = limits
+        self._blocks: dict[str, str] = {}
+        self._held: dict[str, int] = {}
+
+    def hold(self, stay: str, address: str) -> bool:
+        """Count a stay; False, and nothing is counted, where its address holds too many."""
+        limits = self._limits
+        if limits is None or (limits.exempt_loopback and _parse(address).is_loopback):
+            return True
+        self.release(stay)
+        block = block_of(address)
+        if self._held.get(block, 0) >= limits.at_once:
+            return False
+        self._blocks[stay] = block
+        self._held[block] = self._held.get(block, 0) + 1
+        return True
+
+    def release(self, stay: str) -> None:
+        """Count a stay no longer: it was taken up, or is over; not counted is no fault."""
+        block = self._blocks.pop(stay, None)
+        if block is not None:
+            _count_down(self._held, block)
+
+
 class Addresses:
     """Counts connections by address; a whole IPv6 /64 is one, since one person has all of it."""
 
@@ -33,7 +72,7 @@ class Addresses:
         limits = self._limits
         if limits is None or (limits.exempt_loopback and _parse(address).is_loopback):
             return
-        block = _block(address)
+        block = block_of(address)
         begun = self._begun.setdefault(block, deque())
         _forget_before(begun, now - limits.window)
         if self._open.get(block, 0) >= limits.at_once:
@@ -54,7 +93,7 @@ class Addresses:
 
     def release(self, address: str) -> None:
         """Count one connection less, where it was counted."""
-        block = _block(address)
+        block = block_of(address)
         left = self._open.get(block, 0) - 1
         if left > 0:
             self._open[block] = left
@@ -71,7 +110,11 @@ class Addresses:
                 del self._begun[block]
 
 
-def _block(address: str) -> str:
+def block_of(address: str) -> str:
+    """What counts as one address: that of IPv4, mapped into IPv6 or not, or the IPv6 /64.
+
+    The latter as its first four groups in full. Raises ValueError where it is no address.
+    """
     parsed = _parse(address)
     return parsed.exploded[:19] if isinstance(parsed, IPv6Address) else str(parsed)
 
@@ -81,6 +124,14 @@ def _parse(address: str) -> IPv4Address | IPv6Address:
     parsed = ip_address(address.partition("%")[0])
     mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
     return parsed if mapped is None else mapped
+
+
+def _count_down(counts: dict[str, int], block: str) -> None:
+    left = counts.get(block, 0) - 1
+    if left > 0:
+        counts[block] = left
+    else:
+        counts.pop(block, None)
 
 
 def _forget_before(begun: deque[float], moment: float) -> None:

@@ -103,7 +103,7 @@ class Meter:
         Raises Refused, `rate.messages` or `rate.muted`, with `retry_after`.
         """
         if now < self.muted_until:
-            raise self._muted(now)
+            raise self._muted(cost, now)
         if self._messages.spend(cost, now):
             return None
         if self._warned_at < self._messages.full_at:
@@ -130,14 +130,14 @@ class Meter:
         if len(self._refusals) == PATIENCE and now - self._refusals[0] <= LATELY:
             self._refusals.clear()
             self.muted_until = now + self._terms.flood_mute
-            return self._muted(now)
+            return self._muted(cost, now)
         words = "You send too many messages; this one was not sent. Wait a little."
         return Refused("rate.messages", words, retry_after=self._messages.wait(cost, now))
 
-    def _muted(self, now: float) -> Refused:
+    def _muted(self, cost: int, now: float) -> Refused:
         left = math.ceil(10 * (self.muted_until - now)) / 10
         words = f"You are muted for {left:g} seconds for sending too many messages."
-        return Refused("rate.muted", words, retry_after=left)
+        return Refused("rate.muted", words, retry_after=max(left, self._messages.wait(cost, now)))
 
 
 def message_cost(text: str) -> int:

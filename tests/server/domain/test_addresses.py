@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_schema.errors import Refused
-from chat_server.domain.addresses import Addresses, AddressLimits
+from chat_server.domain.addresses import Addresses, AddressLimits, StayLimits, Stays
 
 LIMITS = AddressLimits(at_once=2, per_window=3, window=60, exempt_loopback=True)
 HOST = "192.0.2.1"
@@ -172,3 +172,45 @@ def test_tidying_leaves_nothing_of_quiet_addresses() -> None:
     addresses.tidy(60)
     assert not addresses._begun
     assert not addresses._open
+
+
+def held(stays: Stays, count: int, address: str) -> int:
+    """How many of so many new stays of this address are held."""
+    return sum(stays.hold(f"{address} {number}", address) for number in range(count))
+
+
+def test_an_address_has_so_many_held_stays_and_no_more() -> None:
+    """Another address is not concerned, and a whole IPv6 /64 is one."""
+    stays = Stays(StayLimits(at_once=3, exempt_loopback=True))
+    assert held(stays, 5, HOST) == 3
+    assert held(stays, 1, "192.0.2.2") == 1
+    assert held(stays, 3, "2001:db8::1") == 3
+    assert held(stays, 1, "2001:db8::2:1") == 0
+
+
+def test_a_stay_that_is_taken_up_makes_room() -> None:
+    """Whoever takes it up, and from wherever; one that was not counted changes nothing."""
+    stays = Stays(StayLimits(at_once=2, exempt_loopback=True))
+    assert held(stays, 2, HOST) == 2
+    stays.release("nobody's")
+    assert not stays.hold("third", HOST)
+    stays.release("third")
+    assert not stays.hold("third", HOST)
+    stays.release(f"{HOST} 0")
+    assert stays.hold("third", HOST)
+    assert not stays.hold("fourth", HOST)
+
+
+def test_a_stay_counts_once_however_often_it_is_held() -> None:
+    """A connection that is lost again and again does not fill its own address."""
+    stays = Stays(StayLimits(at_once=1, exempt_loopback=True))
+    assert all(stays.hold("mine", HOST) for _ in range(3))
+    assert stays.hold("mine", "192.0.2.2")
+    assert stays.hold("another", HOST)
+
+
+def test_stays_of_this_machine_are_not_counted_unless_they_are() -> None:
+    """The owner of the machine is not limited, where the setting says so; nor is anybody by None."""
+    assert held(Stays(StayLimits(at_once=1, exempt_loopback=True)), 9, "127.0.0.1") == 9
+    assert held(Stays(StayLimits(at_once=1, exempt_loopback=False)), 9, "127.0.0.1") == 1
+    assert held(Stays(None), 9, HOST) == 9
