@@ -1,0 +1,194 @@
+"""Bans and mutes: whom they bind, for how long, and how they are found again.
+
+Rules:
+- Seconds since 1970 come from whoever calls; there is no clock here.
+- Asking changes nothing, so any thread may ask. Who changes something holds the hub's lock.
+- A person's address binds guests, and accounts made later than the sanction, by its block: the
+  innocent behind the same router, who have had an account for longer, are left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any, NamedTuple
+
+from chat_schema.errors import Refused
+from chat_schema.names import same_name
+
+SANCTIONS = 500
+"""Bans, or mutes, of one room at a time: with the longest reasons they fit one reply."""
+
+Network = IPv4Network | IPv6Network
+
+
+class Applicant(NamedTuple):
+    """Who asks to enter or to speak; `address` is a block as `addresses.block_of` gives it.
+
+    `account_since` is when their account was made, in seconds since 1970; None for guests.
+    """
+
+    uid: str
+    nick: str
+    account_since: float | None
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sanction:
+    """A ban or a mute, named `id`, by `by` (a nick), from `since` until `until` or until lifted.
+
+    Against a person it has `nick`, `uid` and the blocks they were at; against an address or a
+    network `network`, in the form of `network_of`.
+    """
+
+    id: str
+    by: str
+    since: float
+    nick: str | None = None
+    uid: str | None = None
+    addresses: tuple[str, ...] = ()
+    network: str | None = None
+    reason: str | None = None
+    until: float | None = None
+
+    def over(self, now: float) -> bool:
+        """Whether it has come to its end."""
+        return self.until is not None and self.until <= now
+
+    def matches(self, applicant: Applicant, *, by_address: bool = True) -> bool:
+        """Whether it binds them; without `by_address` only as the person they are."""
+        if self.uid is not None and self.uid == applicant.uid:
+            return True
+        guest = applicant.account_since is None
+        if guest and self.nick is not None and same_name(self.nick) == same_name(applicant.nick):
+            return True
+        younger = applicant.account_since is None or applicant.account_since >= self.since
+        return by_address and younger and self._covers(applicant.address)
+
+    def called(self, name: str) -> bool:
+        """Whether `name` names it: its id, its nick in any case, or its network."""
+        if self.nick is not None and same_name(self.nick) == same_name(name):
+            return True
+        return name == self.id or (self.network is not None and self.network == network_of(name))
+
+    def binds_as(self, other: Sanction) -> bool:
+        """Whether it binds the same as the other, which it can then replace."""
+        mine = (self.nick, self.uid, self.addresses, self.network)
+        return mine == (other.nick, other.uid, other.addresses, other.network)
+
+    def words(self, now: float) -> str:
+        """How long it lasts and why, for the end of a sentence to whom it binds."""
+        left = f" for another {max(1, round(self.until - now))} s" if self.until is not None else ""
+        return left + (f": {self.reason}" if self.reason else ".")
+
+    def _covers(self, block: str) -> bool:
+        if block in self.addresses:
+            return True
+        return self.network is not None and covers(self.network, block)
+
+
+class Sanctions:
+    """The bans, or the mutes, of one room or of the server, the oldest first."""
+
+    def __init__(self, found: Iterable[Sanction] = ()) -> None:
+        self._all = tuple(found)
+
+    def __bool__(self) -> bool:
+        return bool(self._all)
+
+    def __iter__(self) -> Iterator[Sanction]:
+        return iter(self._all)
+
+    def in_force(self, now: float) -> list[Sanction]:
+        """Those that are not over, the oldest first; the others are dropped."""
+        self._all = tuple(found for found in self._all if not found.over(now))
+        return list(self._all)
+
+    def impose(self, sanction: Sanction) -> None:
+        """Add one, in the place of one that binds the same; raise Refused where there are too many.
+
+        Those that are over by its beginning are dropped.
+        """
+        others = [x for x in self.in_force(sanction.since) if not x.binds_as(sanction)]
+        if len(others) >= SANCTIONS:
+            raise Refused(
+                "server.busy", f"There are {SANCTIONS} already; lift some.", limit=SANCTIONS
+            )
+        self._all = (*others, sanction)
+
+    def lift(self, name: str, now: float) -> list[Sanction]:
+        """Take away those that `name` names and return them: an id, a nick, or a network."""
+        lifted = [found for found in self.in_force(now) if found.called(name)]
+        self._all = tuple(found for found in self._all if found not in lifted)
+        return lifted
+
+    def against(
+        self, applicant: Applicant, now: float, *, by_address: bool = True
+    ) -> Sanction | None:
+        """The first in force that binds them."""
+        for found in self._all:
+            if not found.over(now) and found.matches(applicant, by_address=by_address):
+                return found
+        return None
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._all = ()
+
+    def as_records(self) -> list[dict[str, Any]]:
+        """All of them as plain dicts for the journal."""
+        return [asdict(found) for found in self._all]
+
+    @classmethod
+    def from_records(cls, records: Iterable[dict[str, Any]]) -> Sanctions:
+        """As `as_records` gave them, through JSON or not."""
+        return cls(
+            Sanction(**{**record, "addresses": tuple(record.get("addresses", ()))})
+            for record in records
+        )
+
+
+def network_of(text: str) -> str | None:
+    """The address or network that `text` is, in its one canonical form; None where it is none.
+
+    Bits beyond the prefix are dropped; what is IPv4 mapped into IPv6 is that IPv4.
+    """
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        return None
+    if isinstance(network, IPv6Network):
+        mapped = network.network_address.ipv4_mapped
+        if mapped is not None and network.prefixlen >= _MAPPED:
+            network = IPv4Network((mapped, network.prefixlen - _MAPPED))
+    single = network.prefixlen == network.max_prefixlen
+    return str(network.network_address) if single else str(network)
+
+
+def covers(network: str, block: str) -> bool:
+    """Whether a network, in the form of `network_of`, holds anything of a block.
+
+    Of IPv6 a block is a whole /64: who has one address of it has them all.
+    """
+    one, other = _parsed(network), _parsed(block_network(block))
+    if isinstance(one, IPv4Network):
+        return isinstance(other, IPv4Network) and one.overlaps(other)
+    return isinstance(other, IPv6Network) and one.overlaps(other)
+
+
+def block_network(block: str) -> str:
+    """A block as an address or network that people can read."""
+    return block if "." in block else str(ip_network(f"{block}::/64"))
+
+
+@lru_cache(maxsize=4096)
+def _parsed(network: str) -> Network:
+    """Parsed once: every message in a room with mutes may ask."""
+    return ip_network(network)
+
+
+_MAPPED = 96
+"""Bits of the prefix under which IPv6 holds all IPv4 addresses."""
