@@ -210,7 +210,7 @@ def test_a_stay_counts_once_however_often_it_is_held() -> None:
 
 
 def test_stays_of_this_machine_are_not_counted_unless_they_are() -> None:
-    """The owner of the machine is not limited, where the setting says so; nor is anybody by None."""
+    """Its owner is not limited, where the setting says so; nor is anybody without limits."""
     assert held(Stays(StayLimits(at_once=1, exempt_loopback=True)), 9, "127.0.0.1") == 9
     assert held(Stays(StayLimits(at_once=1, exempt_loopback=False)), 9, "127.0.0.1") == 1
     assert held(Stays(None), 9, HOST) == 9
