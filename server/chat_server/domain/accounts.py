@@ -1,0 +1,94 @@
+"""Names that belong to people: accounts, by uid and by name.
+
+Rules:
+- Two names that differ only in case are one.
+- What an account knows of itself is here; who it is at the moment is in people.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from chat_schema.names import same_name
+
+
+class Account:
+    """A name that is somebody's for good; `uid` stays, whoever logs in.
+
+    `created` is in seconds since 1970. `hash` is that of the password in the PHC string format, ""
+    where there is none; `key` is a public key in base64url, "" where there is none. `role` is "user",
+    "moderator" or "admin". `ignored` are the uids of those from whom it takes nothing, and
+    `conversations` its whispers; the journal knows those, so they are not in the record.
+    """
+
+    __slots__ = ("conversations", "created", "hash", "ignored", "key", "name", "role", "uid")
+
+    def __init__(  # noqa: PLR0913 - one parameter per fact
+        self,
+        uid: str,
+        name: str,
+        created: float,
+        hash: str,
+        role: str = "user",
+        key: str = "",
+        ignored: Iterable[str] = (),
+    ) -> None:
+        self.uid = uid
+        self.name = name
+        self.created = created
+        self.hash = hash
+        self.role = role
+        self.key = key
+        self.ignored = set(ignored)
+        self.conversations: set[str] = set()
+
+    def as_record(self) -> dict[str, Any]:
+        """What is kept of it, as JSON can hold it."""
+        return {
+            "uid": self.uid,
+            "name": self.name,
+            "created": self.created,
+            "hash": self.hash,
+            "role": self.role,
+            "key": self.key,
+            "ignored": sorted(self.ignored),
+        }
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Account:
+        """The account of which `record` was kept."""
+        return cls(**record)
+
+
+class Accounts:
+    """Every account. The caller makes sure that a name and a uid are free before adding."""
+
+    def __init__(self) -> None:
+        self._by_uid: dict[str, Account] = {}
+        self._by_name: dict[str, Account] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_uid)
+
+    def add(self, account: Account) -> None:
+        """Have the account exist."""
+        self._by_uid[account.uid] = account
+        self._by_name[same_name(account.name)] = account
+
+    def remove(self, account: Account) -> None:
+        """Have the account exist no more; its name is free at once."""
+        del self._by_uid[account.uid]
+        del self._by_name[same_name(account.name)]
+
+    def by_uid(self, uid: str) -> Account | None:
+        """The account with this uid."""
+        return self._by_uid.get(uid)
+
+    def by_name(self, name: str) -> Account | None:
+        """The account of this name in any case."""
+        return self._by_name.get(same_name(name))
+
+    def all(self) -> list[Account]:
+        """Every account, in no order."""
+        return list(self._by_uid.values())
