@@ -16,15 +16,15 @@ from chat_schema.names import same_name
 class Account:
     """A name that is somebody's for good; `uid` stays, whoever logs in.
 
-    `created` is in seconds since 1970. `hash` is that of the password in the PHC string format, ""
-    where there is none; `key` is a public key in base64url, "" where there is none. `role` is "user",
-    "moderator" or "admin". `ignored` are the uids of those from whom it takes nothing, and
-    `conversations` its whispers; the journal knows those, so they are not in the record.
+    `created` is in seconds since 1970. `hash` is that of the password in the PHC string format, and
+    `key` a public key in base64url; either is "" where there is none. `role` is "user", "moderator"
+    or "admin". `ignored` are the uids of those from whom it takes nothing, and `conversations` its
+    whispers; the journal knows those, so they are not in the record.
     """
 
     __slots__ = ("conversations", "created", "hash", "ignored", "key", "name", "role", "uid")
 
-    def __init__(  # noqa: PLR0913 - one parameter per fact
+    def __init__(
         self,
         uid: str,
         name: str,
