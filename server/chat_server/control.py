@@ -32,7 +32,7 @@ class Control:
         self._loops = tuple(loops)
 
     def shutdown(self, seconds: int, reason: str | None) -> None:
-        """Tell everybody, and have the server stop so many seconds later, in place of any before."""
+        """Tell everybody, and stop so many seconds later; an order given before is void."""
         message = _words(seconds, reason)
         for loop in self._loops:
             loop.post((_tell, message))
@@ -60,4 +60,4 @@ def _tell(loop: Loop, item: tuple[Any, str]) -> None:
     audience = loop.audiences.get(EVERYONE)
     if audience is not None:
         notice = Notice(code="server.shutdown", message=item[1], ts=loop.stamp)
-        audience.publish_to(set(audience), encode_frame(notice.model_dump_json().encode()))
+        audience.publish(encode_frame(notice.model_dump_json().encode()))
