@@ -1,299 +1,265 @@
-"""Every setting of the server, its default and the reason for it; read from a TOML file and flags.
+"""Reads the settings from a TOML file, the environment and flags, and knows where each is from.
 
-A setting is `section.name` in the file: `[limits]` and below it `connections = 16`. An unknown or
-ill-typed setting is an error with its place, never ignored.
+Rules:
+- A flag stands over the environment, that over the file, and that over the default.
+- A variable is `CHAT_SERVER__SECTION__KEY`, in any case; an empty one counts as not set. One
+  underscore would not do: Kubernetes sets `CHAT_SERVER_PORT` for a service called chat-server.
+- Whatever is unknown or ill-typed is an error of one line that names its place, and never repeats
+  the value: it may be a secret.
 """
 
 from __future__ import annotations
 
 import tomllib
-from functools import cached_property
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from types import UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
-from platformdirs import user_data_path
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    model_validator,
+from platformdirs import user_config_path
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from chat_server.loglines import harmless
+from chat_server.settings import (
+    MEMORY,
+    Admin,
+    Auth,
+    Heartbeat,
+    History,
+    Limits,
+    Log,
+    Metrics,
+    Resume,
+    RoomHistory,
+    RoomSettings,
+    Server,
+    Settings,
+    Tls,
 )
 
-from chat_schema import DEFAULT_PORT, limits
-from chat_schema.names import RoomName, same_name
-from chat_server.journal.base import Retention
+__all__ = [
+    "MEMORY", "Admin", "Auth", "ConfigError", "Configuration", "Heartbeat", "History", "Limits",
+    "Log", "Metrics", "Resume", "RoomHistory", "RoomSettings", "Server", "Settings", "Tls",
+    "default_file", "load", "read",
+]  # fmt: skip
 
-MEMORY = ":memory:"
-"""Stands for a data folder where nothing is to be kept."""
+PREFIX = "CHAT_SERVER__"
+"""What our variables begin with; two underscores stand between the parts of a name."""
 
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Bytes = Annotated[int, Field(ge=1024)]
-Count = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0, le=1_000_000)]
+FLAGS = {
+    "host": "server.host",
+    "port": "server.port",
+    "data": "server.data",
+    "io_threads": "server.io_threads",
+    "log_dir": "log.dir",
+    "log_format": "log.format",
+}
+"""The option of `chat-server run` behind which a setting can stand."""
 
+HINTS = {
+    "bool_type": ", true or false",
+    "tuple_type": ', a list such as ["lobby"]',
+    "model_type": "",
+}
+"""What pydantic's words leave open, by the type of its error."""
 
-class Section(BaseModel):
-    """The base of every section."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Server(Section):
-    """Where to listen and what to be called."""
-
-    host: str = "127.0.0.1"
-    """Loopback: a chat without passwords is not put on a network by accident."""
-    port: Annotated[int, Field(ge=0, le=65_535)] = DEFAULT_PORT
-    """0 takes a free port."""
-    name: Annotated[str, Field(min_length=1, max_length=64)] = "typed-chat"
-    """What `welcome.server` says."""
-    motd: Annotated[str, Field(max_length=1000)] | None = None
-    """A message for everyone who connects."""
-    io_threads: Annotated[int, Field(ge=1, le=64)] = 1
-    """Loop threads. One was fastest in every scenario: README.md, "How fast it is"."""
-    workers: Annotated[int, Field(ge=1, le=64)] = 2
-    """Threads for what waits; more would only contend for the interpreter."""
-    data: str | None = None
-    """The folder of the database, `:memory:` for none; left out, the user's data folder."""
-    durability: Literal["disk", "process"] = "disk"
-    """What an acknowledged message survives: a power cut, or only the end of the process."""
-
-    @property
-    def folder(self) -> Path | None:
-        """The data folder, None where nothing is kept."""
-        if self.data == MEMORY:
-            return None
-        return Path(self.data) if self.data else user_data_path("typed-chat")
-
-
-class RoomHistory(Section):
-    """How much of one room is kept; what is left out is not limited."""
-
-    entries: Count | None = None
-    days: Annotated[float, Field(gt=0, le=36_500)] | None = None
-
-
-class History(RoomHistory):
-    """How much is kept: everything, unless told otherwise."""
-
-    rooms: dict[RoomName, RoomHistory] = {}
-    """Rooms with limits of their own, as `[history.rooms.ops]`."""
-    memory_entries: Count = 1000
-    """Entries a room where history is in memory: some days of a lively one, under a megabyte."""
-    memory_bytes: Annotated[int, Field(ge=1024 * 1024)] = 256 * 1024 * 1024
-    """In all rooms together, in memory: a fraction of the smallest rented machine."""
-
-    def retention(self, room: str) -> Retention:
-        """How much of the room of this key is kept."""
-        limits = self._by_key.get(room, self)
-        return Retention(limits.entries, limits.days)
-
-    @cached_property
-    def _by_key(self) -> dict[str, RoomHistory]:
-        return {same_name(name): limits for name, limits in self.rooms.items()}
-
-
-class Resume(Section):
-    """What those who lost their connection are granted."""
-
-    seconds: Seconds = 120
-    """To come back before others see them leave: a lift, a tunnel, a laptop opened again."""
-    events: Count = 500
-    """Replayed in one conversation; who missed more pages through history."""
-
-
-class Heartbeat(Section):
-    """Seconds of silence."""
-
-    interval: Seconds = 30
-    """Then the server asks: below what home routers and carriers forget (60 s and more)."""
-    timeout: Seconds = 75
-    """Then it gives up: two questions and some slack."""
-
-    @model_validator(mode="after")
-    def _asks_before_giving_up(self) -> Self:
-        if self.interval >= self.timeout:
-            raise ValueError("interval must be shorter than timeout")
-        return self
-
-
-class Limits(Section):
-    """Bounds on what one client or address can take from the others."""
-
-    connections: Count = 16
-    """At once from one address: a household or a small office."""
-    new_connections: Count = 32
-    """New ones from one address in `new_connections_window`: reconnecting after a bad minute."""
-    new_connections_window: Seconds = 600
-    """Ten minutes."""
-    exempt_loopback: bool = True
-    """Connections from this machine are its owner's affair."""
-    hello_timeout: Seconds = 10
-    """A client knows what to say before it connects."""
-    frame_timeout: Seconds = 30
-    """64 KiB in that time is 2 KiB a second: slower than any modem still in use."""
-    outbox_before_welcome: Bytes = 8 * 1024
-    """A few errors and the welcome; a stranger who reads nothing costs no more."""
-    outbox_soft: Bytes = 256 * 1024
-    """Over this a client is warned and not read: it cannot make its own flood."""
-    outbox_soft_grace: Seconds = 10
-    """How long a client may stay over the soft limit: a lift ride, a tunnel."""
-    outbox_hard: Bytes = 1024 * 1024
-    """Over this it is given up at once: ten thousand of these are 10 GiB."""
-    outbox_stall: Seconds = 15
-    """Without a byte taken in this time, nobody is reading."""
-    rooms: Count = 10_000
-    """Rooms on the server; the one empty longest gives way to a new one."""
-    rooms_per_client: Annotated[int, Field(ge=1, le=limits.ROOMS_PER_CLIENT)] = (
-        limits.ROOMS_PER_CLIENT
-    )
-    """Rooms one client may be in at a time."""
-    stays: Count = 16
-    """Stays held without a connection for one address: who floods cannot squat nicks."""
-    text: Annotated[int, Field(ge=1, le=limits.TEXT_CHARACTERS)] = limits.TEXT_CHARACTERS
-    """Characters of a message."""
-    messages_burst: Count = 10
-    """Messages at once, each 1 and 1 more per KiB beyond the first: a pasted block is one."""
-    messages_per_second: Rate = 5
-    """After that: faster than anybody types, slower than anybody can bear for long."""
-    joins_burst: Count = 20
-    """Joins and changes of nick at once: a client that returns to all its rooms."""
-    joins_per_minute: Rate = 10
-    """After that: everybody in a room is told of each."""
-    reads_burst: Count = 20
-    """Pages of history, lists and searches at once: a client that fills its gaps."""
-    reads_per_minute: Rate = 24
-    """After that: four in ten seconds, each a walk through the disk."""
-    flood_mute: Seconds = 30
-    """How long who goes on after warnings and refusals is muted."""
-    logins_per_minute: Rate = 5
-    """Attempts for one address and account; more are delayed, nobody is locked out."""
-    waiting_jobs: Count = 256
-    """Slow requests behind the workers: at 10 ms each, a wait of a second or so."""
-
-    @model_validator(mode="after")
-    def _warns_before_giving_up(self) -> Self:
-        if self.outbox_soft > self.outbox_hard:
-            raise ValueError("outbox_soft must not exceed outbox_hard")
-        return self
-
-
-class Auth(Section):
-    """How people show who they are."""
-
-    plain_passwords: bool = False
-    """Take passwords over a plain connection from another machine: the network can read them."""
-    hash_kib: Annotated[int, Field(ge=8, le=4 * 1024 * 1024)] = 19 * 1024
-    """Memory of one password hash: with `hash_passes`, what OWASP advises for Argon2id."""
-    hash_passes: Annotated[int, Field(ge=1, le=100)] = 2
-    """Passes over it."""
-    hashes_at_once: Annotated[int, Field(ge=1, le=64)] = 2
-    """More would take the cores from those who talk."""
-    hashes_waiting: Count = 64
-    """Behind them: a few seconds' worth; more are told to come again."""
-
-
-class Admin(Section):
-    """How somebody becomes administrator with a password; without either, only by their account."""
-
-    password: SecretStr | None = None
-    """For a try, or from the environment; a file is not seen in the list of processes."""
-    password_file: str | None = None
-    """A file whose first line is the password."""
-
-
-class RoomSettings(Section):
-    """What rooms begin with."""
-
-    ownerless: tuple[RoomName, ...] = ("lobby",)
-    """Rooms that nobody owns for having come first: everybody's, looked after by the server's."""
-
-
-class Log(Section):
-    """What is written down of what happens; secrets and whispers never are."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["text", "json"] = "text"
-    """`json`: one object a line, for programs."""
-    dir: str | None = None
-    """A folder for one file a day, beside standard error."""
-    keep_days: Count = 30
-    """Days until a file is deleted."""
-    messages: bool = False
-    """Write down what is said in rooms too; tell your users."""
-    waiting: Count = 10_000
-    """Lines that may wait for a slow disk; more are dropped and counted."""
-
-
-class Metrics(Section):
-    """Where Prometheus asks, and whoever wants to know whether the server is well."""
-
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65_535)] | None = None
-    """None: nowhere; 0 takes a free one."""
-
-
-class Tls(Section):
-    """Encryption, recognised by the first byte, on the same port; without `cert` there is none."""
-
-    cert: str | None = None
-    """The certificate and its chain, PEM."""
-    key: str | None = None
-    """Its private key, PEM; left out, it is in the same file."""
-    required: bool = False
-    """Refuse plain connections from other machines."""
-
-
-class Settings(Section):
-    """All settings."""
-
-    server: Server = Server()
-    history: History = History()
-    resume: Resume = Resume()
-    heartbeat: Heartbeat = Heartbeat()
-    limits: Limits = Limits()
-    auth: Auth = Auth()
-    admin: Admin = Admin()
-    rooms: RoomSettings = RoomSettings()
-    log: Log = Log()
-    metrics: Metrics = Metrics()
-    tls: Tls = Tls()
+Place = tuple[str, ...]
+"""The name of a setting, in parts."""
 
 
 class ConfigError(Exception):
     """A setting that cannot be used; the message is one line that says which and why."""
 
 
+class Given(NamedTuple):
+    """A value that somebody has set, and where."""
+
+    place: Place
+    value: Any
+    origin: str
+
+
+class Configuration(NamedTuple):
+    """The settings, and where those come from that are not left at their defaults."""
+
+    settings: Settings
+    given: list[Given]
+
+    def origin(self, place: Place) -> str:
+        """The file, variable or flag that sets this; `default` where none does."""
+        return _origin(self.given, place) or "default"
+
+    @property
+    def origins(self) -> list[str]:
+        """Every file, variable and flag that was read, in the order of their rank."""
+        return list(dict.fromkeys(given.origin for given in self.given))
+
+
+def default_file() -> Path | None:
+    """The user's configuration file, None where there is none."""
+    file = user_config_path("typed-chat") / "server.toml"
+    return file if file.exists() else None
+
+
 def load(file: Path | None, overrides: dict[str, Any]) -> Settings:
     """Return the settings of `file`, with those of `[server]` in `overrides` put over them.
 
-    Raises ConfigError where the file cannot be read or a value is not allowed.
+    For programs: the environment is not looked at. Raises ConfigError where the file cannot be
+    read or a value is not allowed.
     """
-    values = _read(file) if file is not None else {}
-    server = values.setdefault("server", {})
-    if isinstance(server, dict):
-        server.update(overrides)
+    over = [Given(("server", name), value, "") for name, value in overrides.items()]
+    return _settle([*_of_file(file), *over]).settings
+
+
+def read(
+    file: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any]
+) -> Configuration:
+    """Return what `file`, the variables in `environment` and the options in `flags` say together.
+
+    Options that are None were not given. Raises ConfigError.
+    """
+    return _settle([*_of_file(file), *_of_environment(environment), *_of_flags(flags)])
+
+
+def _settle(given: list[Given]) -> Configuration:
+    """Put later values over earlier ones and check the whole."""
+    values: dict[str, Any] = {}
+    for place, value, _ in given:
+        _put(values, place, value)
     try:
-        return Settings.model_validate(values)
+        return Configuration(Settings.model_validate(values), given)
     except ValidationError as error:
-        raise ConfigError(_explain(error, file)) from None
+        raise ConfigError(harmless(_explain(error, given))) from None
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _put(values: dict[str, Any], place: Place, value: Any) -> None:
+    for part in place[:-1]:
+        values = values.setdefault(part, {})
+        if not isinstance(values, dict):
+            return  # a section that is none: the check will say so
+    if value == {}:
+        values.setdefault(place[-1], value)
+    else:
+        values[place[-1]] = value
+
+
+# What is given
+
+
+def _of_file(file: Path | None) -> Iterator[Given]:
+    if file is None:
+        return
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not TOML: {error}") from None
+    yield from _leaves((), values, str(file))
 
 
-def _explain(error: ValidationError, file: Path | None) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(part) for part in first["loc"])
-    where = f"{file}: " if file is not None else ""
+def _of_environment(environment: Mapping[str, str]) -> Iterator[Given]:
+    """The values of our variables, in the order of their names: sections before what is in them."""
+    for name in sorted(environment):
+        if name.upper().startswith(PREFIX):
+            place = tuple(name[len(PREFIX) :].lower().split("__"))
+            annotation = _annotation(place)
+            text = environment[name]
+            if text or annotation is None:
+                yield from _leaves(place, _value(annotation, text), name)
+
+
+def _of_flags(flags: Mapping[str, Any]) -> Iterator[Given]:
+    for name, value in flags.items():
+        if value is not None:
+            place = tuple(FLAGS[name].split("."))
+            yield Given(place, value, "--" + name.replace("_", "-"))
+
+
+def _leaves(place: Place, value: Any, origin: str) -> Iterator[Given]:
+    """Every value in a table, with its whole name; an empty table is a value."""
+    if isinstance(value, dict) and (value or place):
+        if not value:
+            yield Given(place, value, origin)
+        for name, inner in value.items():
+            yield from _leaves((*place, name), inner, origin)
+    elif place:
+        yield Given(place, value, origin)
+
+
+def _value(annotation: Any, text: str) -> Any:
+    """What the text of a variable stands for: itself for a string, otherwise a TOML value."""
+    if annotation is None or _takes_text(annotation):
+        return text
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text  # the check will say what was expected instead
+
+
+def _annotation(place: Place) -> Any:
+    """The type of the setting of this name, None where there is none."""
+    annotation: Any = Settings
+    for part in place:
+        if get_origin(annotation) is dict:
+            annotation = get_args(annotation)[1]
+        elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            field = annotation.model_fields.get(part)
+            annotation = field.annotation if field is not None else None
+        else:
+            return None
+    return annotation
+
+
+def _takes_text(annotation: Any) -> bool:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _takes_text(get_args(annotation)[0])
+    if origin in (Union, UnionType):
+        return any(_takes_text(kind) for kind in get_args(annotation))
+    return annotation in (str, SecretStr) or origin is Literal
+
+
+# What is wrong
+
+
+def _explain(error: ValidationError, given: list[Given]) -> str:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = tuple(str(part) for part in first["loc"] if part != "[key]")
+    origin = _origin(given, place)
+    where = f"{origin}: " if origin else ""
+    name = ".".join(place)
     if first["type"] == "extra_forbidden":
-        return f"{where}there is no setting {place}"
-    return f"{where}{place}: {first['msg'][0].lower()}{first['msg'][1:]}"
+        return f"{where}there is no setting {name}{_likely(place)}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}{name}: {message[0].lower()}{message[1:]}{HINTS.get(first['type'], '')}"
+
+
+def _origin(given: list[Given], place: Place) -> str | None:
+    """Who set this, or what is in it, or what it is in; the one of the highest rank."""
+    for one in reversed(given):
+        shared = min(len(one.place), len(place))
+        nothing = one.value == {} and shared < len(place)
+        if one.place[:shared] == place[:shared] and not nothing:
+            return one.origin
+    return None
+
+
+def _likely(place: Place) -> str:
+    """The setting that was probably meant: of the same section, or else of any."""
+    names = list(_names(Settings, ()))
+    nearby = [name for name in names if name[:-1] == place[:-1]]
+    for candidates in (nearby, names):
+        by_key = {name[-1]: name for name in reversed(candidates)}
+        if close := get_close_matches(place[-1], by_key, 1):
+            return f"; is {'.'.join(by_key[close[0]])} meant?"
+    return ""
+
+
+def _names(model: type[BaseModel], above: Place) -> Iterator[Place]:
+    """The name of every section and setting."""
+    for name, field in model.model_fields.items():
+        yield (*above, name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _names(field.annotation, (*above, name))
