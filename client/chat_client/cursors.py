@@ -6,11 +6,13 @@ Rules:
 - Another epoch ends the old numbers: Restarted is told, and the numbers of the server hold.
 - Every answer to a page moves the cursor or ends the fill: no server can keep a client filling
   for ever without sending something new. What is held back is bounded; the rest is read again.
+- A server that wants fewer pages gets one at a time, after as long as it said.
 - Conversations that cannot be read back (no epoch is known of them) have no gaps, only repeats.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -23,6 +25,9 @@ HELD = 1000
 
 TRIES = 5
 """Times a page is asked for that the server cannot give at present."""
+
+LIMITED_TRIES = 50
+"""Times it is asked for where we ask too often: a hundred gaps, and a program that reads too."""
 
 CONVERSATIONS = 1000
 """Conversations remembered: a server that invents more of them makes us forget the quietest."""
@@ -57,7 +62,8 @@ class Conversation:
     """One run of numbers: `seq` was handed on last, `head` is the newest known to exist.
 
     `sure`: the server has told of `head` on this connection. `page`: the number after which one is
-    asked for. `stalled`: it was refused for now. `closed`: it was refused for good.
+    asked for. `stalled`: it was refused for now. `closed`: it was refused for good. `turn`: its
+    place among those refused because we ask too often, 0 for none, and `wait` the seconds told.
     """
 
     name: str
@@ -68,6 +74,8 @@ class Conversation:
     sure: bool = True
     page: int | None = None
     stalled: bool = False
+    turn: int = 0
+    wait: float = 0.0
     closed: bool = False
     tries: int = 0
     held: dict[int, Numbered] = field(default_factory=dict)
@@ -104,6 +112,7 @@ class Cursors:
     def __init__(self) -> None:
         self.missed = 0
         self._all: dict[str, Conversation] = {}
+        self._turns = itertools.count(1)
 
     # What is known
 
@@ -140,6 +149,11 @@ class Cursors:
     def stalled(self) -> bool:
         """Whether a page was refused that can be asked for later, after `wake`."""
         return any(each.stalled for each in self._all.values())
+
+    @property
+    def wait(self) -> float:
+        """The seconds after which the server wants `wake` at the earliest."""
+        return min((each.wait for each in self._all.values() if each.stalled), default=0.0)
 
     # What changes it
 
@@ -246,16 +260,21 @@ class Cursors:
             return []
         found.page = None
         found.tries += 1
-        if refused.retryable and found.tries < TRIES:
+        limited = refused.code == "rate.reads"
+        if refused.retryable and found.tries < (LIMITED_TRIES if limited else TRIES):
             found.stalled = True
+            found.turn = next(self._turns) if limited else 0
+            found.wait = (refused.retry_after or 0.0) if limited else 0.0
             return []
         found.sure = found.closed = True
         return _give_up(found)
 
     def wake(self) -> None:
-        """Ask again for what was refused."""
-        for each in self._all.values():
-            each.stalled = False
+        """Ask again for what was refused, but where we ask too often for one page only."""
+        stalled = [each for each in self._all.values() if each.stalled]
+        turn = min((each.turn for each in stalled if each.turn), default=0)
+        for each in stalled:
+            each.stalled = each.turn > turn
 
     def _meet(self, room: str) -> Conversation:
         """Find or begin a conversation, which is now the one heard of last."""

@@ -26,7 +26,10 @@ Event = events.AnyEvent | events.Unknown
 Reply = replies.Ok | replies.Welcome
 
 AGAIN = 1.0
-"""Seconds until a page is asked for again that the server could not give."""
+"""Seconds until a page is asked for again that the server could not give, unless it says more."""
+
+LONGEST = 60.0
+"""Seconds that a server can have us wait with it at most."""
 
 QUIT = "client.quit"
 """The code of an end that was wished for."""
@@ -200,7 +203,7 @@ class Keeper:
         for item in items:
             self._hand_on(item)
         if self._session.stalled:
-            self._pulse.later("pages", AGAIN)
+            self._pulse.later("pages", min(max(AGAIN, self._session.wait), LONGEST))
 
     def pause(self) -> float:
         """Seconds until something is to be done although nothing arrives."""

@@ -110,6 +110,11 @@ class Session:
         """Whether something was refused for now, that `wake` asks for again."""
         return self._cursors.stalled
 
+    @property
+    def wait(self) -> float:
+        """The seconds after which the server wants `wake` at the earliest."""
+        return self._cursors.wait
+
     # What the program does
 
     def connect(self) -> None:

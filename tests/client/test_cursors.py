@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chat_client import cursors
-from chat_client.cursors import CONVERSATIONS, TRIES, Missing, Restarted
+from chat_client.cursors import CONVERSATIONS, LIMITED_TRIES, TRIES, Missing, Restarted
 from chat_client.session import Incoming
 from tests.support.client_script import Script, event, numbers, replay
 
@@ -129,6 +129,51 @@ def test_a_page_that_is_refused_for_now_is_asked_for_later(script: Script) -> No
     items = script.says("error", re=page["id"], code="server.busy", message="m", retryable=True)
     assert (missing(items), numbers(items)) == ([1], [12])
     assert not script.session.stalled
+
+
+def too_often(script: Script, wait: float) -> str:
+    """Refuse the page that is asked for next, as one too many; return its room."""
+    page = script.hears("history")
+    told = {"code": "rate.reads", "message": "m", "retryable": True, "retry_after": wait}
+    assert script.says("error", re=page["id"], **told) == []
+    return str(page["room"])
+
+
+def test_who_asks_too_often_waits_as_told_and_asks_for_one_page(script: Script) -> None:
+    """Then for the next one, in turn; nothing is given up meanwhile."""
+    rooms = ["tea", "dev", "ops"]
+    script.joins("tea", 0)
+    script.joins("ops", 0)
+    script.tells(event(12, "tea"), event(12, "dev"), event(12, "ops"))
+    asked = [too_often(script, wait) for wait in (2.5, 5, 7.5)]
+    assert sorted(asked) == sorted(rooms)
+    assert script.session.wait == 2.5
+    for _ in range(2 * TRIES):
+        script.session.wake()
+        asked.append(too_often(script, 9))
+        assert script.listens() == []
+    assert asked[3:] == (4 * asked[:3])[: 2 * TRIES]
+
+
+def test_a_page_that_comes_after_all_ends_the_wait(script: Script) -> None:
+    """What was held back follows."""
+    script.tells(event(12))
+    too_often(script, 2.5)
+    script.session.wake()
+    assert numbers(script.pages(event(11), event(12))) == [11, 12]
+    assert (script.session.stalled, script.session.wait) == (False, 0)
+
+
+def test_a_server_that_lets_nobody_read_is_given_up(script: Script) -> None:
+    """What is here is shown in the end: no server can hold it back for ever."""
+    script.tells(event(12))
+    for _ in range(LIMITED_TRIES - 1):
+        too_often(script, 1)
+        script.session.wake()
+    page = script.hears("history")
+    told = {"code": "rate.reads", "message": "m", "retryable": True, "retry_after": 1}
+    items = script.says("error", re=page["id"], **told)
+    assert (missing(items), numbers(items)) == ([1], [12])
 
 
 def test_what_is_held_back_is_bounded(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
