@@ -35,6 +35,7 @@ class Settings(BaseModel):
 class Act(Event):
     """Something that somebody did by virtue of their office."""
 
+    type: str
     room: str
     seq: Sequence
     ts: str

@@ -8,8 +8,9 @@ Nicks, room names, uids and dates hold no character that JSON escapes; text, ids
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from json.encoder import encode_basestring as quote
+from typing import Any
 
 from pydantic_core import to_json
 
@@ -40,6 +41,20 @@ def topic(room: str, ts: str, person: Person, text: str) -> tuple[str, str]:
     return f'{{"type":"topic","room":"{room}","seq":', tail
 
 
+def act(
+    type_: str, room: str, ts: str, person: Person, extra: Mapping[str, Any]
+) -> tuple[str, str]:
+    """An event of moderation_events as what stands before and after the number.
+
+    `extra` has what this one has beyond every act, in the order of its model, `reason` first: plain
+    values or models. None is left out.
+    """
+    told = {name: value for name, value in extra.items() if value is not None}
+    rest = f",{to_json(told, exclude_none=True)[1:].decode()}" if told else "}"
+    tail = f',"ts":"{ts}","user":{person.as_json}{rest}'
+    return f'{{"type":"{type_}","room":"{room}","seq":', tail
+
+
 def join(room: str, ts: str, person: Person) -> bytes:
     """events.Join."""
     return f'{{"type":"join","room":"{room}","user":{person.as_json},"ts":"{ts}"}}'.encode()
@@ -49,6 +64,11 @@ def leave(room: str, ts: str, person: Person, reason: str) -> bytes:
     """events.Leave."""
     user = f'"user":{person.as_json},"reason":"{reason}"'
     return f'{{"type":"leave","room":"{room}",{user},"ts":"{ts}"}}'.encode()
+
+
+def renamed(person: Person, old: str, ts: str) -> bytes:
+    """events.Nick."""
+    return f'{{"type":"nick","user":{person.as_json},"old":"{old}","ts":"{ts}"}}'.encode()
 
 
 def sent_ok(
@@ -74,12 +94,19 @@ def join_ok(  # noqa: PLR0913 - one parameter per field
     oldest: int,
     kept: int | None,
     days: float | None,
+    mods: list[dict[str, Any]],
+    mode: dict[str, Any],
 ) -> bytes:
-    """replies.JoinOk, with the members as JSON already."""
+    """replies.JoinOk, with the members as JSON already; without `mods` and `mode` none."""
+    rules = "".join(
+        f',"{name}":{to_json(value).decode()}'
+        for name, value in (("mods", mods), ("mode", mode))
+        if value
+    )
     policy = f'{{"oldest":{oldest}{_if_given("kept", kept)}{_if_given("days", days)}}}'
     return (
         f'{_ok(re, ignored)},"room":"{room}","epoch":"{epoch}","seq":{seq},"topic":{quote(topic)},'
-        f'"members":[{",".join(members)}],"count":{count},"history":{policy}}}'
+        f'"members":[{",".join(members)}],"count":{count},"history":{policy}{rules}}}'
     ).encode()
 
 

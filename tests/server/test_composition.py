@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from pydantic_core import from_json
 
-from chat_schema import events, limits, names, replies
+from chat_schema import events, limits, moderation_events, moderation_replies, names, replies
 from chat_server import composition
 from chat_server.domain.people import Person
 from chat_server.journal.base import First
@@ -59,11 +59,67 @@ def test_topic(room: str, seq: int, ts: str, person: Person, text: str) -> None:
     assert numbered(composition.topic(room, ts, person, text), seq) == dump(model)
 
 
+any_reason = st.none() | any_text
+any_date = st.none() | strategies.dates
+any_target = st.none() | strategies.users
+flags = st.none() | st.booleans()
+settings = st.builds(
+    moderation_events.Settings,
+    moderated=flags,
+    members_only=flags,
+    invite_only=flags,
+    password=flags,
+    slow=st.none() | st.integers(1, limits.SLOW_SECONDS),
+)
+acts = st.one_of(
+    st.builds(moderation_events.Kick.model_construct, reason=any_reason, target=strategies.users),
+    st.builds(
+        moderation_events.Ban.model_construct, reason=any_reason, target=any_target, until=any_date
+    ),
+    st.builds(moderation_events.Unban.model_construct, target=any_target),
+    st.builds(
+        moderation_events.Mute.model_construct,
+        reason=any_reason,
+        target=strategies.users,
+        until=any_date,
+    ),
+    st.builds(moderation_events.Unmute.model_construct, target=strategies.users),
+    st.builds(
+        moderation_events.Promote.model_construct,
+        target=strategies.users,
+        role=st.sampled_from(["moderator", "owner"]),
+    ),
+    st.builds(moderation_events.Demote.model_construct, target=strategies.users),
+    st.builds(moderation_events.Invite.model_construct, target=strategies.users),
+    st.builds(moderation_events.Mode.model_construct, mode=settings),
+)
+"""Every act with what it has beyond who did it, where and when."""
+
+
+@given(strategies.rooms, numbers, strategies.dates, people, acts)
+def test_act(room: str, seq: int, ts: str, person: Person, act: moderation_events.Act) -> None:
+    """Every event of moderation_events, with and without what may be left out."""
+    common = {"room": room, "seq": seq, "ts": ts, "user": person.user}
+    extra = {name: getattr(act, name) for name in type(act).model_fields if name in _EXTRA}
+    model = act.model_copy(update=common)
+    assert numbered(composition.act(model.type, room, ts, person, extra), seq) == dump(model)
+
+
+_EXTRA = {"reason", "target", "until", "role", "mode"}
+
+
 @given(strategies.rooms, strategies.dates, people)
 def test_join(room: str, ts: str, person: Person) -> None:
     """events.Join."""
     model = events.Join(room=room, user=person.user, ts=ts)
     assert composition.join(room, ts, person) == dump(model)
+
+
+@given(strategies.dates, people, strategies.nicks)
+def test_renamed(ts: str, person: Person, old: str) -> None:
+    """events.Nick."""
+    model = events.Nick(user=person.user, old=old, ts=ts)
+    assert composition.renamed(person, old, ts) == dump(model)
 
 
 @given(strategies.rooms, strategies.dates, people, st.sampled_from(["left", "quit", "lost"]))
@@ -90,6 +146,13 @@ def test_sent_ok_of_a_repetition(
     assert composition.sent_ok(re, fields, "asked", "now", 0, first) == dump(model)
 
 
+officers = st.builds(
+    moderation_replies.Officer,
+    user=strategies.users,
+    role=st.sampled_from(["moderator", "owner"]),
+)
+
+
 @given(
     strategies.ids,
     ignored,
@@ -98,6 +161,7 @@ def test_sent_ok_of_a_repetition(
     any_text,
     st.lists(people, max_size=3),
     st.tuples(st.none() | st.integers(1, 10**6), st.none() | st.floats(0.001, 10_000)),
+    st.tuples(st.lists(officers, max_size=2), settings),
 )
 def test_join_ok(
     re: str,
@@ -107,9 +171,12 @@ def test_join_ok(
     topic: str,
     members: list[Person],
     policy: tuple[int | None, float | None],
+    rules: tuple[list[moderation_replies.Officer], moderation_events.Settings],
 ) -> None:
-    """replies.JoinOk, with no members, some, and any policy."""
+    """replies.JoinOk, with no members, some, any policy, and any officers and mode."""
     kept, days = policy
+    mods = [officer.model_dump(exclude_none=True) for officer in rules[0]]
+    mode = rules[1].model_dump(exclude_none=True)
     model = replies.JoinOk(
         re=re,
         ignored=fields,
@@ -120,6 +187,8 @@ def test_join_ok(
         members=[person.user for person in members],
         count=len(members),
         history=replies.HistoryPolicy(oldest=1, kept=kept, days=days),
+        mods=rules[0] or None,
+        mode=rules[1] if mode else None,
     )
     body = composition.join_ok(
         re=re,
@@ -133,6 +202,8 @@ def test_join_ok(
         oldest=1,
         kept=kept,
         days=days,
+        mods=mods,
+        mode=mode,
     )
     assert body == dump(model)
 
