@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -99,9 +101,10 @@ acts = st.one_of(
 @given(strategies.rooms, numbers, strategies.dates, people, acts)
 def test_act(room: str, seq: int, ts: str, person: Person, act: moderation_events.Act) -> None:
     """Every event of moderation_events, with and without what may be left out."""
-    common = {"room": room, "seq": seq, "ts": ts, "user": person.user}
-    extra = {name: getattr(act, name) for name in type(act).model_fields if name in _EXTRA}
-    model = act.model_copy(update=common)
+    extra: dict[str, Any] = {
+        name: getattr(act, name) for name in type(act).model_fields if name in _EXTRA
+    }
+    model = type(act)(room=room, seq=seq, ts=ts, user=person.user, **extra)
     assert numbered(composition.act(model.type, room, ts, person, extra), seq) == dump(model)
 
 
@@ -146,6 +149,8 @@ def test_sent_ok_of_a_repetition(
     assert composition.sent_ok(re, fields, "asked", "now", 0, first) == dump(model)
 
 
+Policy = tuple[int | None, float | None]
+policies = st.tuples(st.none() | st.integers(1, 10**6), st.none() | st.floats(0.001, 10_000))
 officers = st.builds(
     moderation_replies.Officer,
     user=strategies.users,
@@ -160,8 +165,7 @@ officers = st.builds(
     strategies.sequences,
     any_text,
     st.lists(people, max_size=3),
-    st.tuples(st.none() | st.integers(1, 10**6), st.none() | st.floats(0.001, 10_000)),
-    st.tuples(st.lists(officers, max_size=2), settings),
+    st.tuples(policies, st.lists(officers, max_size=2), settings),
 )
 def test_join_ok(
     re: str,
@@ -170,13 +174,12 @@ def test_join_ok(
     seq: int,
     topic: str,
     members: list[Person],
-    policy: tuple[int | None, float | None],
-    rules: tuple[list[moderation_replies.Officer], moderation_events.Settings],
+    rest: tuple[Policy, list[moderation_replies.Officer], moderation_events.Settings],
 ) -> None:
     """replies.JoinOk, with no members, some, any policy, and any officers and mode."""
-    kept, days = policy
-    mods = [officer.model_dump(exclude_none=True) for officer in rules[0]]
-    mode = rules[1].model_dump(exclude_none=True)
+    (kept, days), officials, setting = rest
+    mods = [officer.model_dump(exclude_none=True) for officer in officials]
+    mode = setting.model_dump(exclude_none=True)
     model = replies.JoinOk(
         re=re,
         ignored=fields,
@@ -187,8 +190,8 @@ def test_join_ok(
         members=[person.user for person in members],
         count=len(members),
         history=replies.HistoryPolicy(oldest=1, kept=kept, days=days),
-        mods=rules[0] or None,
-        mode=rules[1] if mode else None,
+        mods=officials or None,
+        mode=setting if mode else None,
     )
     body = composition.join_ok(
         re=re,
