@@ -5,6 +5,8 @@ Rules:
 - `handler.ended` is called exactly once, when the connection stops being OPEN, whatever the cause.
 - `close` flushes a farewell, half-closes, and lingers until the client has read it: closing at
   once with input unread would reset the connection and take the farewell with it.
+- Where TLS is offered, the first byte decides whether a connection is `secure`; everything above
+  the socket is the same.
 - While `deaf`, nothing is read and nothing handed over: the handler paused it, so that this client
   alone waits, or it is closing.
 """
@@ -14,15 +16,18 @@ from __future__ import annotations
 import math
 import selectors
 import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chat_schema import limits
 from chat_schema.framing import FrameDecoder
 from chat_server.net.handler import Fault, Handler
 from chat_server.net.outbox import Outbox
+from chat_server.net.tls import TlsContext, TlsSocket
 
 if TYPE_CHECKING:
     from chat_server.net.audience import Audience
@@ -72,13 +77,16 @@ class State(Enum):
 
 
 class Connection:
-    """A connected client; `handler` is whoever `attend` makes for it."""
+    """A connected client; `handler` is whoever `attend` makes for it.
+
+    `secure`: nobody on the way can read it. `tls` is what to offer, None for nothing.
+    """
 
     __slots__ = (
         "_asked", "_decoder", "_due", "_ended_input", "_frame_since", "_interest", "_progress",
-        "_socket", "_soft_since", "_stall_since", "_terms", "_unheard", "_until",
+        "_recv", "_socket", "_soft_since", "_stall_since", "_terms", "_unheard", "_until",
         "_waits_to_read", "_welcomed",
-        "address", "audiences", "deaf", "handler", "heard", "loop", "outbox", "state",
+        "address", "audiences", "deaf", "handler", "heard", "loop", "outbox", "secure", "state",
     )  # fmt: skip
 
     def __init__(
@@ -88,14 +96,19 @@ class Connection:
         loop: Loop,
         terms: Terms,
         attend: Callable[[Connection], Handler],
+        tls: TlsContext | None = None,
     ) -> None:
         self.address = address
         self.loop = loop
         self.state = State.OPEN
         self.deaf = False
+        self.secure = False
         self.audiences: dict[str, Audience] = {}
         self.heard = loop.now
-        self._socket = sock
+        self._socket: socket.socket | TlsSocket = sock
+        self._recv = sock.recv
+        if tls is not None and tls.offered:
+            self._recv = partial(self._recv_first, sock, tls)
         self._terms = terms
         self._decoder = FrameDecoder(limits.FRAME_BEFORE_WELCOME)
         self._welcomed = False
@@ -182,7 +195,7 @@ class Connection:
         self._socket.close()
         # Without cycles the dead go at once, and what they sent with them: a collector that is
         # calm for the sake of the living would let them pile up.
-        del self.handler, self._decoder
+        del self.handler, self._decoder, self._recv
 
     def _leave_open(self, state: State, reason: str) -> None:
         self.state = state
@@ -200,16 +213,16 @@ class Connection:
         if mask & selectors.EVENT_READ:
             self._read()
         if mask & selectors.EVENT_WRITE:
-            self.outbox.flush()
+            self.outbox.go_on()
             self._watch()
 
     def _read(self) -> None:
         try:
-            data = self._socket.recv(READ_SIZE)
+            data = self._recv(READ_SIZE)
         except (BlockingIOError, InterruptedError):
             return
-        except OSError:
-            self.abort("reset")
+        except OSError as error:
+            self.abort("tls" if isinstance(error, ssl.SSLError) else "reset")
             return
         if not data:
             self._input_over()
@@ -260,6 +273,34 @@ class Connection:
             self.handler.input_over()
         else:
             self._watch()
+
+    # Where TLS is offered
+
+    def _recv_first(self, sock: socket.socket, tls: TlsContext, size: int) -> bytes:
+        """Read for the first time, and see whether it is TLS."""
+        data = sock.recv(size)
+        line = tls.wrap(sock, data, self.outbox.block)
+        if line is None:
+            self._recv = sock.recv
+            if data and tls.refuses(self.address):
+                self.handler.fault(Fault.PLAIN)
+            return data
+        self._socket = line
+        self._recv = partial(self._recv_secure, line)
+        self.outbox.secure(line)
+        return self._recv(size)
+
+    def _recv_secure(self, line: TlsSocket, size: int) -> bytes:
+        """Read what was encrypted; an end behind it is looked at later in this tick."""
+        data = line.recv(size)
+        self.secure = line.established
+        if line.over:
+            self.loop.call_at(self.loop.now, self._read_end)
+        return data
+
+    def _read_end(self, _: float) -> None:
+        if self.state is not State.CLOSED:
+            self._read()
 
     # What the outbox reports
 

@@ -17,6 +17,7 @@ class Fault(Enum):
     HELLO_LATE = "hello late"
     SILENT = "silent"
     SLOW = "slow"
+    PLAIN = "plain"
 
 
 class Handler(Protocol):

@@ -39,6 +39,20 @@ class Owner(Protocol):
         """Say that the connection can take nothing any more."""
 
 
+class Line(Protocol):
+    """What is sent through instead of a socket where bytes may wait below the outbox."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether some do; then the outbox is stuck, even with nothing in it."""
+
+    def send(self, data: bytes | memoryview) -> int:
+        """Take bytes as a socket does."""
+
+    def push(self) -> int:
+        """Send what waits, and return how many bytes left."""
+
+
 class Outbox:
     """What waits for one client. `queued` counts its bytes, exactly so while `stuck`.
 
@@ -46,8 +60,8 @@ class Outbox:
     """
 
     __slots__ = (
-        "_chunks", "_owner", "_place", "_send", "_unsent", "hard_limit", "held", "progress",
-        "queued", "rooms", "stuck",
+        "_chunks", "_line", "_owner", "_place", "_send", "_unsent", "hard_limit", "held",
+        "progress", "queued", "rooms", "stuck",
     )  # fmt: skip
 
     def __init__(
@@ -63,12 +77,24 @@ class Outbox:
         self._chunks: list[bytes | memoryview] = []
         self._owner = owner
         self._send = sock.send
+        self._line: Line | None = None
         self._unsent = unsent
 
     @property
     def waiting(self) -> bool:
         """Whether anything has not left yet."""
-        return bool(self._chunks)
+        return bool(self._chunks) or self._line_waits
+
+    def secure(self, line: Line) -> None:
+        """Send through `line` from now on; nothing was sent before."""
+        self._send = line.send
+        self._line = line
+
+    def block(self) -> None:
+        """Note that bytes wait in the line: the client has to make progress."""
+        if not self.stuck:
+            self.stuck = True
+            self._owner.blocked()
 
     def put(self, data: bytes | memoryview) -> None:
         """Queue `data`, whole frames, to leave with this tick's flush."""
@@ -111,6 +137,21 @@ class Outbox:
             self.queued = sum(map(len, self._chunks))
             self._unsent.append(self)
 
+    def go_on(self) -> None:
+        """There is room to write again: send what waits in the line, then here."""
+        if self._line is not None:
+            try:
+                self.progress += bool(self._line.push())
+            except OSError:
+                self._owner.broken()
+                return
+        if self._line_waits:
+            return
+        if self._chunks:
+            self.flush()
+        elif self.stuck:
+            self._unstick()
+
     def flush(self) -> None:
         """Send what waits, as much as the kernel takes."""
         chunks = self._chunks
@@ -133,8 +174,12 @@ class Outbox:
                 self._keep(sent)
                 return
             del chunks[:JOINED]
-        if self.stuck:
+        if self.stuck and not self._line_waits:
             self._unstick()
+
+    @property
+    def _line_waits(self) -> bool:
+        return self._line is not None and self._line.waiting
 
     def discard(self) -> None:
         """Drop what waits, except the rest of a chunk of which a part was sent already."""
@@ -148,6 +193,8 @@ class Outbox:
         self._chunks.clear()
         self.queued = 0
         self.held = False
+        self.stuck = False
+        self._line = None
         del self._owner
 
     def _unstick(self) -> None:
