@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import json
 import re
 import types
@@ -11,16 +12,28 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import pytest
-from pydantic import BaseModel
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from pydantic import BaseModel, ValidationError
 
-from chat_schema import PROTOCOL_LEVEL, events, limits, names, replies, requests
+from chat_schema import (
+    PROTOCOL_LEVEL,
+    events,
+    limits,
+    moderation_events,
+    moderation_replies,
+    names,
+    replies,
+    requests,
+)
 from chat_schema.errors import ERRORS
 from chat_schema.framing import FrameDecoder, encode_frame
 from chat_server.commands.registry import ROWS
 from chat_server.config import Settings
+from chat_server.domain.rights import Rank
 from chat_server.journal.base import CID_DAYS
 from chat_server.journal.memory import CIDS
 from tests.support.document import ROOT, Document, blocks, tables
+from tests.support.specimens import FULL, MINIMAL
 
 PROTOCOL = Document("PROTOCOL.md")
 
@@ -39,14 +52,38 @@ LABELS = {
     bool: "boolean",
     names.User: "user",
     requests.Resume: "true or object",
+    requests.Credentials: "login",
+    replies.Rate: "rate",
+    moderation_events.Settings: "mode",
+    moderation_replies.AccountEntry: "account",
     list[str]: "list of strings",
     list[names.User]: "list of users",
     list[replies.RoomEntry]: "list of rooms",
     list[dict[str, Any]]: "list of events",
+    list[moderation_replies.Officer]: "list of officers",
+    list[moderation_replies.Sanction]: "list of sanctions",
+    list[moderation_replies.SessionEntry]: "list of sessions",
+    list[moderation_replies.AuditEntry]: "list of deeds",
+    list[moderation_replies.AccountEntry]: "list of accounts",
+    dict[str, int | float | str]: "object",
     tuple[int, int]: "list of two integers",
     _plain(names.Cursor): "cursor",
     _plain(requests.Resume.model_fields["rooms"].annotation): "object of cursors",
 }
+
+
+OBJECTS: dict[str, type[BaseModel]] = {
+    "login": requests.Credentials,
+    "rate": replies.Rate,
+    "officer": moderation_replies.Officer,
+    "mode": moderation_events.Settings,
+    "sanction": moderation_replies.Sanction,
+    "act": moderation_events.Act,
+    "session": moderation_replies.SessionEntry,
+    "deed": moderation_replies.AuditEntry,
+    "account": moderation_replies.AccountEntry,
+}
+"""The sections of what stands inside of frames."""
 
 
 def _label(annotation: Any) -> str:
@@ -74,11 +111,14 @@ def _documented(table: list[list[str]]) -> list[tuple[str, str, str]]:
 @pytest.mark.parametrize("type_", requests.REQUESTS)
 def test_request_tables_say_what_the_models_say(type_: str) -> None:
     """Each request's section has its fields and its reply's fields: no more, no fewer."""
-    found = tables(PROTOCOL.section(f"Request {type_}"))
+    section = PROTOCOL.section(f"Request {type_}")
     expected = [_fields(requests.REQUESTS[type_], "type", "id")]
-    if type_ in replies.REPLIES:
+    alike = re.search(r"^Reply: that of \[(\w+)\]\(#request-\1\)\.$", section, re.MULTILINE)
+    if alike is not None:
+        assert replies.REPLIES[type_] is replies.REPLIES[alike[1]]
+    elif type_ in replies.REPLIES:
         expected.append(_fields(replies.REPLIES[type_], "type", "re", "ignored"))
-    assert [_documented(table) for table in found] == [rows for rows in expected if rows]
+    assert [_documented(table) for table in tables(section)] == [rows for rows in expected if rows]
 
 
 def test_the_tables_of_coming_back_say_what_the_models_say() -> None:
@@ -93,7 +133,16 @@ def test_event_tables_say_what_the_models_say(type_: str) -> None:
     """Each event's section has its fields: no more, no fewer."""
     heading = "Bye" if type_ == "bye" else f"Event {type_}"
     [found] = tables(PROTOCOL.section(heading))
-    assert _documented(found) == _fields(events.EVENTS[type_], "type")
+    model = events.EVENTS[type_]
+    shared = moderation_events.Act.model_fields if issubclass(model, moderation_events.Act) else ()
+    assert _documented(found) == _fields(model, "type", *shared)
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_the_tables_of_objects_say_what_the_models_say(name: str) -> None:
+    """What stands inside of frames, and what all acts have, is documented whole."""
+    [found] = tables(PROTOCOL.section(f"Object {name}"))
+    assert _documented(found) == _fields(OBJECTS[name], "type")
 
 
 def test_the_error_reply_is_documented_whole() -> None:
@@ -115,6 +164,7 @@ def test_every_type_has_a_section_and_no_section_is_left_over() -> None:
     announced = {head.split()[1] for head in headings if head.startswith("Event ")} | {"bye"}
     assert documented == set(requests.REQUESTS) == set(ROWS)
     assert announced == set(events.EVENTS)
+    assert {head.split()[1] for head in headings if head.startswith("Object ")} == set(OBJECTS)
 
 
 def test_the_error_table_is_the_registry() -> None:
@@ -132,14 +182,56 @@ def test_the_error_table_is_the_registry() -> None:
     ]
 
 
+ANNOUNCED = {
+    "limits.text",
+    "limits.rooms_per_client",
+    "limits.messages_burst",
+    "limits.messages_per_second",
+    "limits.joins_burst",
+    "limits.joins_per_minute",
+    "limits.reads_burst",
+    "limits.reads_per_minute",
+}
+"""Settings that a client reads in the welcome."""
+
+UNFELT = {"limits.exempt_loopback", "auth.hash_kib", "auth.hash_passes"}
+"""Settings that no client can tell from others: the first is said beside another."""
+
+
 def test_the_limits_are_those_the_server_announces() -> None:
-    """The first table of limits is `welcome.limits`, the second holds settings and defaults."""
-    announced, settings = tables(PROTOCOL.section("Limits"))
-    assert [(row[0], int(row[1])) for row in announced] == list(replies.Limits())
+    """The first table of limits is `welcome.limits` as the defaults make it."""
+    announced, _ = tables(PROTOCOL.section("Limits"))
+    rates = Settings().limits
+    expected = replies.Limits(
+        messages=replies.Rate(burst=rates.messages_burst, per_second=rates.messages_per_second),
+        joins=_per_minute(rates.joins_burst, rates.joins_per_minute),
+        reads=_per_minute(rates.reads_burst, rates.reads_per_minute),
+    )
+    values = {row[0]: json.loads(row[1].strip("`")) for row in announced}
+    assert values == expected.model_dump()
+    assert list(values) == list(replies.Limits.model_fields)
+
+
+def _per_minute(burst: int, rate: float) -> replies.Rate:
+    return replies.Rate(burst=burst, per_second=round(rate / 60, 3))
+
+
+def test_the_settings_a_client_can_feel_are_all_named() -> None:
+    """The second table of limits holds settings with their defaults, and leaves none out."""
+    _, settings = tables(PROTOCOL.section("Limits"))
     defaults = Settings().model_dump()
     for name, value, _ in settings:
         section, _, key = name.partition(".")
-        assert (None if value == "none" else float(value)) == defaults[section][key], name
+        assert value == _shown(defaults[section][key]), name
+    felt = {f"{part}.{key}" for part in ("limits", "auth", "rooms") for key in defaults[part]}
+    assert felt - ANNOUNCED - UNFELT <= {row[0] for row in settings}
+
+
+def _shown(value: Any) -> str:
+    """A default as the table has it."""
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(value) if isinstance(value, tuple) else f"{value:.0f}"
 
 
 def test_the_numbers_in_the_prose_are_those_of_the_code() -> None:
@@ -160,14 +252,45 @@ def test_the_numbers_in_the_prose_are_those_of_the_code() -> None:
 
 
 def test_the_state_table_is_the_registry() -> None:
-    """What is allowed before the welcome is what the registry allows."""
+    """What is allowed before the welcome, and to whom after it, is what the registry says."""
     [found] = tables(PROTOCOL.section("States"))
     by_type = {row[0]: row[1:] for row in found[: len(ROWS)]}
     for type_, row in ROWS.items():
-        before = "allowed" if row.before_welcome else "`protocol.hello_required`"
+        before = "allowed" if row.rank is Rank.STRANGER else "`protocol.hello_required`"
         after = "`protocol.already_welcome`" if type_ == "hello" else "allowed"
-        assert by_type.pop(type_) == [before, after]
+        assert by_type.pop(type_) == [before, after, _ranks(type_)]
     assert not by_type
+
+
+def _ranks(type_: str) -> str:
+    """What the table says of the rank for a request: in a room, in `*`, to change something."""
+    row, model = ROWS[type_], requests.REQUESTS[type_]
+    if row.rank is Rank.STRANGER:
+        return ""
+    if row.rank_for is None:
+        return row.rank.name.lower()
+    asked, told = (
+        model(**{**FULL[type_], "room": "dev"}),
+        model(**{**MINIMAL[type_], "room": "dev"}),
+    )
+    least, most = row.rank_for(told), row.rank_for(asked)
+    said = [least.name.lower()]
+    if most is not least:
+        said.append(f"to change {most.name.lower()}")
+    if everywhere := _everywhere(type_):
+        said.append(f"in `*` {everywhere.name.lower()}")
+    return ", ".join(said)
+
+
+def _everywhere(type_: str) -> Rank | None:
+    """The rank in `*`, where there may be one."""
+    row, model = ROWS[type_], requests.REQUESTS[type_]
+    if model.model_fields["room"].annotation is not str or row.rank_for is None:
+        return None
+    try:
+        return row.rank_for(model(**{**MINIMAL[type_], "room": names.EVERYONE}))
+    except ValidationError:
+        return None
 
 
 def test_the_reserved_nicks_are_named() -> None:
@@ -188,7 +311,13 @@ def test_every_error_code_named_anywhere_exists() -> None:
 def test_every_code_the_code_uses_is_registered() -> None:
     """Each literal code in a Refused is a row of the registry, and each row is used."""
     used = set(_codes_in_source())
-    assert used == set(ERRORS)
+    assert used >= set(ERRORS)
+    assert used - set(ERRORS) <= SETTINGS | FILES
+
+
+SETTINGS = {f"{part}.{key}" for part, keys in Settings().model_dump().items() for key in keys}
+FILES = {"server.toml"}
+"""What looks like a code in the source and is none."""
 
 
 def _codes_in_source() -> Iterator[str]:
@@ -277,6 +406,27 @@ def test_the_framing_vectors_do_what_they_say() -> None:
         ([], 65_537),
         ([], 1_195_725_856),
     ]
+
+
+def test_the_vector_of_keys_is_right() -> None:
+    """Key, signed bytes and signature of the document belong together, and to the prose beside."""
+    section = PROTOCOL.section("Keys")
+    [rows] = tables(section)
+    seed, public, signed, signature = (row[1].strip("`") for row in rows)
+    said = re.search(r"server `(.+)`, the account `(.+)`\s+and the nonce\s+`(.+)`:", section)
+    assert said is not None
+    lines = ("typed-chat login", said[1], said[2].lower(), said[3])
+    private = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(seed))
+    assert bytes.fromhex(signed) == "\n".join(lines).encode("ascii")
+    assert private.public_key().public_bytes_raw() == _base64url(public)
+    assert private.sign(bytes.fromhex(signed)) == _base64url(signature)
+    Ed25519PublicKey.from_public_bytes(_base64url(public)).verify(
+        _base64url(signature), bytes.fromhex(signed)
+    )
+
+
+def _base64url(value: str) -> bytes:
+    return base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
 
 
 def test_links_within_the_document_lead_somewhere() -> None:

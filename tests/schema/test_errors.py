@@ -14,7 +14,7 @@ from chat_schema.replies import Error
 
 FAMILIES = {
     "auth", "cid", "client", "field", "file", "frame", "history", "message", "nick", "permission",
-    "protocol", "rate", "room", "server", "session", "type", "user",
+    "protocol", "rate", "room", "server", "session", "tls", "type", "user",
 }  # fmt: skip
 """The first words that codes may have."""
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from chat_schema import limits, replies
+from chat_schema.moderation_replies import Officer, Sanction
 from chat_schema.names import User
 from chat_schema.replies import REPLIES, Ok, Welcome
 from chat_schema.requests import REQUESTS, Resume
@@ -19,12 +20,14 @@ from tests.support import strategies
 USER = {"uid": "u1", "nick": "alice", "registered": False, "bot": False}
 TS = "2026-11-22T15:00:00.123Z"
 
+RATE = replies.Rate(burst=10, per_second=0.5)
+
 WELCOME: dict[str, Any] = {
     "version": 1,
-    "level": 2,
+    "level": 3,
     "server": "typed-chat",
     "user": USER,
-    "limits": replies.Limits().model_dump(),
+    "limits": replies.Limits(messages=RATE, joins=RATE, reads=RATE).model_dump(),
     "heartbeat": {"interval": 30.0, "timeout": 75.0},
     "durability": "disk",
     "resume": {
@@ -36,6 +39,57 @@ WELCOME: dict[str, Any] = {
         "conversations": ["dm:u1:u2"],
     },
     "motd": "Be kind.",
+    "role": "admin",
+}
+
+SETTINGS = {
+    "moderated": True,
+    "members_only": True,
+    "invite_only": True,
+    "password": True,
+    "slow": 10,
+}
+OFFICERS = [{"user": USER, "role": "owner"}]
+IDENTITY = {"user": USER, "role": "moderator", "rooms": ["general"]}
+IGNORED = {"users": [USER]}
+ACT = {"room": "general", "seq": 8, "ts": TS}
+SANCTION = {
+    "id": "#7",
+    "nick": "mallory",
+    "uid": "u2",
+    "network": "192.0.2.0/24",
+    "address": True,
+    "by": "alice",
+    "reason": "r",
+    "since": TS,
+    "until": TS,
+}
+SESSION = {
+    "number": 7,
+    "user": USER,
+    "address": "192.0.2.7",
+    "secure": True,
+    "since": TS,
+    "client": "a-client/1.0",
+    "rooms": ["general"],
+    "role": "user",
+}
+DEED = {
+    "number": 12,
+    "ts": TS,
+    "actor": "alice",
+    "act": "ban",
+    "room": "general",
+    "target": "mallory",
+    "detail": "d",
+}
+ACCOUNT = {
+    "uid": "u1",
+    "nick": "alice",
+    "role": "admin",
+    "created": TS,
+    "key": True,
+    "online": False,
 }
 
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -50,6 +104,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "members": [USER],
         "count": 1,
         "history": {"oldest": 1, "kept": 1000, "days": 0.5},
+        "mods": OFFICERS,
+        "mode": SETTINGS,
     },
     "leave": {"room": "general"},
     "nick": {"user": USER},
@@ -74,6 +130,25 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "hits": [{"type": "x-later", "room": "general", "seq": 7, "anything": [1]}],
         "more": True,
     },
+    "challenge": {"nonce": "n" * 43},
+    **dict.fromkeys(("login", "register", "logout", "unregister"), IDENTITY),
+    "passwd": {},
+    "key": {"public": ""},
+    **dict.fromkeys(("ignore", "unignore", "ignores"), IGNORED),
+    **dict.fromkeys(("kick", "ban", "unban", "mute", "unmute", "promote", "demote", "invite"), ACT),
+    "bans": {"room": "general", "bans": [SANCTION]},
+    "mutes": {"room": "*", "mutes": [SANCTION]},
+    "mods": {"room": "general", "mods": OFFICERS},
+    "mode": {"room": "general", "mode": SETTINGS},
+    "elevate": {"role": "admin"},
+    "sessions": {"sessions": [SESSION], "count": 1, "more": False},
+    "rename": {"user": USER},
+    "shutdown": {},
+    "stats": {"stats": {"connections": 7, "uptime": 0.5, "version": "1"}},
+    "lockdown": {"level": "accounts"},
+    "audit": {"entries": [DEED], "more": True},
+    "accounts": {"accounts": [ACCOUNT], "count": 1, "more": False},
+    "account": {"account": ACCOUNT},
 }
 """Every field of the good answer to each request."""
 
@@ -134,6 +209,41 @@ def test_an_unknown_durability_promises_least(value: object) -> None:
     assert Welcome.model_validate({**WELCOME, "durability": value}).durability == "memory"
 
 
+@pytest.mark.parametrize(
+    ("request_", "place", "default"),
+    [
+        ("hello", ("role",), "user"),
+        ("login", ("role",), "user"),
+        ("elevate", ("role",), "user"),
+        ("lockdown", ("level",), "none"),
+        ("mods", ("mods", 0, "role"), "none"),
+        ("join", ("mods", 0, "role"), "none"),
+        ("sessions", ("sessions", 0, "role"), "user"),
+        ("accounts", ("accounts", 0, "role"), "user"),
+    ],
+)
+@pytest.mark.parametrize("value", ["emperor", "", 7, []])
+def test_an_unknown_choice_gives_no_power(
+    request_: str, place: tuple[str | int, ...], default: str, value: object
+) -> None:
+    """A role or level of a later server is taken for the least."""
+    frame: Any = json.loads(json.dumps(whole(request_)))
+    inner = frame
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[place[-1]] = value
+    read: Any = json.loads(REPLIES[request_].model_validate(frame).model_dump_json())
+    for step in place:
+        read = read[step]
+    assert read == default
+
+
+@given(strategies.sanctions)
+def test_a_sanction_survives_the_way(sanction: Sanction) -> None:
+    """Against a person or an address, for a while or for ever."""
+    assert Sanction.model_validate_json(sanction.model_dump_json(exclude_none=True)) == sanction
+
+
 def test_a_room_says_only_what_bounds_it() -> None:
     """Neither a number nor an age has to be given; a whole number of days is one too."""
     policy = replies.HistoryPolicy.model_validate_json('{"oldest":3}')
@@ -183,6 +293,8 @@ def test_the_limits_announced_are_the_limits_kept() -> None:
     assert announced.rooms == limits.ROOMS_PER_CLIENT
     assert announced.list == limits.LIST_PAGE
     assert announced.members == limits.MEMBERS_IN_JOIN
+    assert announced.password == limits.PASSWORD_SHORTEST
+    assert (announced.messages, announced.joins, announced.reads) == (None, None, None)
 
 
 @given(strategies.ids, st.none() | st.lists(strategies.ids))
@@ -199,6 +311,23 @@ def test_the_largest_join_reply_fits_into_a_frame() -> None:
     user = User(**longest, registered=False, bot=False)
     reply = replies.UsersOk(re="\0" * 64, users=[user] * limits.LIST_PAGE, count=10**6, more=True)
     assert len(reply.model_dump_json()) < limits.FRAME_TO_CLIENT
+
+
+def test_the_largest_snapshot_of_a_room_fits_into_a_frame() -> None:
+    """A hundred members, a hundred officers, and the longest topic."""
+    user = User(uid="u" * 13, nick="n" * limits.NICK_CHARACTERS, registered=True, bot=True)
+    reply = replies.JoinOk(
+        re="\0" * 64,
+        room="r" * limits.ROOM_CHARACTERS,
+        epoch="e" * limits.EPOCH_CHARACTERS,
+        seq=limits.SAFE_INTEGER,
+        topic="😀" * limits.TOPIC_CHARACTERS,
+        members=[user] * limits.MEMBERS_IN_JOIN,
+        count=10**6,
+        history=replies.HistoryPolicy(oldest=1),
+        mods=[Officer(user=user, role="moderator")] * limits.STAFF,
+    )
+    assert len(reply.model_dump_json().encode()) < 128 * 1024 < limits.FRAME_TO_CLIENT
 
 
 def test_the_largest_list_of_rooms_fits_into_a_frame() -> None:

@@ -6,7 +6,7 @@ import string
 
 from hypothesis import strategies as st
 
-from chat_schema import limits, names, requests
+from chat_schema import limits, moderation_events, moderation_replies, names, requests
 
 LETTERS_AND_DIGITS = string.ascii_letters + string.digits
 IN_NAMES = LETTERS_AND_DIGITS + "_.-"
@@ -41,6 +41,62 @@ tokens = st.text(LETTERS_AND_DIGITS + "_-", min_size=1, max_size=limits.TOKEN_CH
 epochs = st.text(LETTERS_AND_DIGITS + ".", max_size=limits.EPOCH_CHARACTERS)
 cursors = st.tuples(epochs, sequences)
 conversations = rooms | st.just(names.EVERYONE) | st.builds(names.conversation_of, uids, uids)
+passwords = st.text(
+    st.characters(exclude_categories=["Cs"]), min_size=1, max_size=limits.PASSWORD_LONGEST
+)
+"""Any characters at all: a password is hashed, not shown."""
+BASE64URL = LETTERS_AND_DIGITS + "_-"
+signatures = st.text(BASE64URL, min_size=86, max_size=86)
+public_keys = st.text(BASE64URL, min_size=43, max_size=43)
+credentials = st.builds(
+    requests.Credentials,
+    nick=nicks,
+    password=st.none() | passwords,
+    signature=st.none() | signatures,
+)
+"""Every login in a hello, sensible or not."""
+reasons = st.text(_without_control(""), min_size=1, max_size=limits.REASON_CHARACTERS)
+settings = st.builds(
+    moderation_events.Settings,
+    moderated=flags,
+    members_only=flags,
+    invite_only=flags,
+    password=flags,
+    slow=st.none() | st.integers(0, limits.SLOW_SECONDS),
+)
+_act = {
+    "room": rooms,
+    "seq": sequences,
+    "ts": dates,
+    "user": users,
+    "reason": st.none() | reasons,
+}
+_until = {"until": st.none() | dates}
+roles = st.sampled_from(["none", "moderator", "owner"])
+acts = st.one_of(
+    st.builds(moderation_events.Kick, **_act, target=users),
+    st.builds(moderation_events.Ban, **_act, **_until, target=st.none() | users),
+    st.builds(moderation_events.Unban, **_act, target=st.none() | users),
+    st.builds(moderation_events.Mute, **_act, **_until, target=users),
+    st.builds(moderation_events.Unmute, **_act, target=users),
+    st.builds(moderation_events.Promote, **_act, target=users, role=roles),
+    st.builds(moderation_events.Demote, **_act, target=users),
+    st.builds(moderation_events.Invite, **_act, target=users),
+    st.builds(moderation_events.Mode, **_act, mode=settings),
+)
+"""Every act of those who look after rooms."""
+sanctions = st.builds(
+    moderation_replies.Sanction,
+    id=st.integers(1, 10**6).map("#{}".format),
+    nick=st.none() | nicks,
+    uid=st.none() | uids,
+    network=st.none() | st.ip_addresses().map(str),
+    address=flags,
+    by=nicks,
+    reason=st.none() | reasons,
+    since=dates,
+    until=st.none() | dates,
+)
 resumes = st.builds(
     requests.Resume,
     token=st.none() | tokens,
