@@ -77,6 +77,7 @@ ERRORS: dict[str, ErrorCode] = {
     "rate.connections": ErrorCode(
         "too many connections from one address", fatal=True, retryable=True, reconnect="later"
     ),
+    "tls.required": ErrorCode("this server wants TLS from other machines", fatal=True),
     "server.full": ErrorCode(
         "the server has as many clients as it can", fatal=True, retryable=True, reconnect="later"
     ),

@@ -30,6 +30,39 @@ from chat_schema.moderation_events import (
 )
 from chat_schema.names import Sequence, User
 
+__all__ = [
+    "EVENTS",
+    "AnyAct",
+    "AnyEvent",
+    "Ban",
+    "Broadcast",
+    "Bye",
+    "Demote",
+    "Event",
+    "Invite",
+    "Join",
+    "Kick",
+    "Leave",
+    "LeaveReason",
+    "Mode",
+    "Mute",
+    "Nick",
+    "Notice",
+    "NumberedEvent",
+    "Ping",
+    "Promote",
+    "Reconnect",
+    "Replay",
+    "ReplayState",
+    "Topic",
+    "Unban",
+    "Unknown",
+    "Unmute",
+    "Whisper",
+    "event_of",
+    "read_event",
+]
+
 
 def _known(default: str, *others: str) -> BeforeValidator:
     """Read a choice that may grow: what this version does not know becomes the default."""

@@ -1,4 +1,4 @@
-"""The base of every good answer; the answers themselves are in replies.py and the files beside it."""
+"""The base of every good answer; the answers are in replies.py and the files beside it."""
 
 from __future__ import annotations
 

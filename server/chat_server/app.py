@@ -20,9 +20,15 @@ from typing import Any, Self
 from chat_schema import replies
 from chat_schema.errors import Refused
 from chat_server import config
+from chat_server.audit import Audit
+from chat_server.auth import Auth
+from chat_server.control import Control
 from chat_server.dispatch import Session, farewell
 from chat_server.domain.addresses import Addresses, AddressLimits
+from chat_server.domain.attempts import Attempts
+from chat_server.domain.meters import MeterTerms
 from chat_server.domain.rooms import Rooms
+from chat_server.eventlog import EventLog
 from chat_server.hub import Held, Hub
 from chat_server.journal.base import Journal
 from chat_server.journal.database import DatabaseRefused
@@ -31,6 +37,7 @@ from chat_server.journal.memory import MemoryJournal
 from chat_server.journal.sqlite import SqliteJournal
 from chat_server.net.connection import Connection, Terms
 from chat_server.net.listener import Listener, listen
+from chat_server.net.local import CONTROL, LocalListener
 from chat_server.net.loop import Clock, Item, Loop
 from chat_server.services import Resume, Services
 from chat_server.telemetry import Telemetry
@@ -46,6 +53,9 @@ RECONNECT_AFTER = 5.0
 
 TIDY = 60.0
 """Seconds between clearings of forgotten addresses."""
+
+LOCAL = "127.0.0.0"
+"""The address of an operator: of this machine, and nobody else's."""
 
 SPARE_DESCRIPTORS = 32
 """Kept back for the listener, the loops and the database when clients are counted."""
@@ -78,10 +88,20 @@ class ChatServer:
         self._stopping = False
         self._folder = _folder(self.settings)
         self._journal = _journal(self.settings, self._folder, self._clock)
-        self._hub = Hub(self._journal, Rooms(self.settings.limits.rooms))
+        self._log = EventLog(self.settings.log.messages)
+        self._hub = Hub(
+            self._journal,
+            Rooms(self.settings.limits.rooms),
+            self._log,
+            self.settings.rooms.ownerless,
+        )
+        self._unlimited = unlimited
         self._workers = Workers(self.settings.server.workers, self.settings.limits.waiting_jobs)
         # apart, so that no search keeps anybody from history, or from coming back
         self._searchers = Workers(1, self.settings.limits.waiting_jobs)
+        auth = self.settings.auth
+        self._hashers = Workers(auth.hashes_at_once, auth.hashes_waiting)
+        self.control = Control()
         self._services = self._make_services()
         self._terms = _terms(self.settings)
         self._capacity = _descriptors() - SPARE_DESCRIPTORS
@@ -96,6 +116,7 @@ class ChatServer:
         ]
         self._turn = cycle(self._loops)
         self._listener = Listener(self._socket, self._loops[0], self._admit)
+        self._local = self._open_local()
         self._threads = [
             threading.Thread(target=loop.run, name=f"loop-{number}", daemon=True)
             for number, loop in enumerate(self._loops)
@@ -112,11 +133,15 @@ class ChatServer:
     def start(self) -> None:
         """Begin to serve; returns when clients can connect."""
         held = self._hub.open(self._loops)
+        self.control.open(self._loops)
         self._workers.start()
         self._searchers.start()
+        self._hashers.start()
         for thread in self._threads:
             thread.start()
         self._loops[0].post((lambda loop, _: self._listener.open(),))
+        if self._local is not None:
+            self._loops[0].post((lambda loop, _: self._local.open(),))
         self._loops[0].post((lambda loop, _: self._tidy(loop.now),))
         self._loops[0].post((lambda loop, _: self._release_later(loop, held),))
 
@@ -126,6 +151,8 @@ class ChatServer:
             return
         self._stopping = True
         self._loops[0].post((lambda loop, _: self._listener.close(),))
+        if self._local is not None:
+            self._loops[0].post((lambda loop, _: self._local.close(),))
         self._journal.flush()  # who has asked by now gets the answer
         for loop in self._loops:
             loop.post((_dismiss,))
@@ -133,6 +160,7 @@ class ChatServer:
             self._door.wait_for(lambda: self._clients == 0, seconds)
         self._workers.stop()
         self._searchers.stop()
+        self._hashers.stop()
         self._journal.close()
         for loop, thread in zip(self._loops, self._threads, strict=True):
             loop.stop()
@@ -186,6 +214,26 @@ class ChatServer:
         if self._stopping:  # it came in at the last moment, after everybody was told
             connection.close(_last_words(), "shutdown")
 
+    def _open_local(self) -> LocalListener | None:
+        """The operator's socket; the server serves without it where there can be none."""
+        if self.folder is None:
+            return None
+        try:
+            return LocalListener(self.folder / CONTROL, self._loops[0], self._admit_operator)
+        except OSError as error:
+            log.warning("there is no operator's socket: %s", error.strerror or error)
+            return None
+
+    def _admit_operator(self, sock: socket, uid: int) -> None:
+        with self._door:
+            self._clients += 1
+        attend = partial(Session, self._services, next(self._numbers), operator=f"uid {uid}")
+        connection = Connection(sock, LOCAL, self._loops[0], self._terms, attend)
+        self._loops[0].adopt(connection)
+        connection.welcomed()
+        if self._stopping:
+            connection.close(_last_words(), "shutdown")
+
     def _leave(self, address: str) -> None:
         with self._door:
             self._clients -= 1
@@ -207,12 +255,19 @@ class ChatServer:
             journal=self._journal,
             workers=self._workers,
             searchers=self._searchers,
+            hashers=self._hashers,
+            auth=Auth(settings.auth, settings.admin),
+            attempts=Attempts(settings.limits.logins_per_minute),
+            meters=None if self._unlimited else _meter_terms(settings),
+            audit=Audit(self._journal, self._log),
+            control=self.control,
+            log=self._log,
             telemetry=self.telemetry,
             resume=Resume(
                 settings.resume.seconds, settings.resume.events, settings.limits.outbox_soft
             ),
             server=settings.server.name,
-            limits=replies.Limits(),
+            limits=_announced(settings, unlimited=self._unlimited),
             heartbeat=replies.Heartbeat(
                 interval=settings.heartbeat.interval, timeout=settings.heartbeat.timeout
             ),
@@ -277,6 +332,28 @@ def _address_limits(settings: config.Settings) -> AddressLimits:
         per_window=limits.new_connections,
         window=limits.new_connections_window,
         exempt_loopback=limits.exempt_loopback,
+    )
+
+
+def _meter_terms(settings: config.Settings) -> MeterTerms:
+    limits = settings.limits
+    return MeterTerms(
+        messages=replies.Rate(burst=limits.messages_burst, per_second=limits.messages_per_second),
+        joins=replies.Rate(burst=limits.joins_burst, per_second=limits.joins_per_minute / 60),
+        reads=replies.Rate(burst=limits.reads_burst, per_second=limits.reads_per_minute / 60),
+        flood_mute=limits.flood_mute,
+    )
+
+
+def _announced(settings: config.Settings, *, unlimited: bool) -> replies.Limits:
+    """What `welcome` tells of the limits."""
+    terms = _meter_terms(settings)
+    return replies.Limits(
+        text=settings.limits.text,
+        rooms=settings.limits.rooms_per_client,
+        messages=None if unlimited else terms.messages,
+        joins=None if unlimited else terms.joins,
+        reads=None if unlimited else terms.reads,
     )
 
 

@@ -80,15 +80,16 @@ class Delivery:
                 audience.deliver(outcome.seq, outcome.frame)
             elif outcome.seq == 1:
                 self._begin(entry.room)
-            if alone:
+            if alone and entry.origin is not None:
                 entry.origin.settled(outcome)
 
     @staticmethod
     def _answer(loop: Loop, item: tuple[Any, Sequence[Outcome]]) -> None:
         """Answer who asked."""
         for outcome in item[1]:
-            if outcome.entry.origin.connection.loop is loop:
-                outcome.entry.origin.settled(outcome)
+            origin = outcome.entry.origin
+            if origin is not None and origin.connection.loop is loop:
+                origin.settled(outcome)
 
     def _deliver_to_people(self, loop: Loop, people: tuple[str, ...], frame: bytes) -> None:
         for uid in people:

@@ -17,15 +17,17 @@ from functools import partial
 from typing import Any
 
 from chat_schema.errors import ERRORS, Refused
-from chat_schema.events import Bye, Notice, Ping
+from chat_schema.events import Bye, LeaveReason, Notice, Ping
 from chat_schema.framing import encode_frame
 from chat_schema.names import same_name
 from chat_schema.replies import Error, Ok, Welcome
 from chat_schema.requests import AnyRequest, Request, read_request
-from chat_server.commands.registry import ROWS
-from chat_server.commands.results import Answer, Awaited, Farewell, Finish, Later
+from chat_server.commands.registry import ROWS, Row
+from chat_server.commands.results import Answer, Awaited, Farewell, Finish, Later, Then
 from chat_server.domain.people import Person
+from chat_server.domain.rights import Rank
 from chat_server.domain.rooms import Room
+from chat_server.hub import Hub
 from chat_server.journal.base import Failed, JournalFull, Kept, Outcome, Repeated
 from chat_server.net.connection import Connection, State
 from chat_server.net.handler import Fault
@@ -49,29 +51,85 @@ FAULTS = {
     Fault.HELLO_LATE: ("protocol.hello_timeout", "You were not welcome in time: say hello first."),
     Fault.SILENT: ("client.timeout", "Nothing was heard from you, not even a pong."),
     Fault.SLOW: ("client.slow", "You did not read what you were sent."),
+    Fault.PLAIN: (
+        "tls.required",
+        "This server wants TLS from other machines: connect with it, as `chat-client --tls` does.",
+    ),
 }
+
+
+FINAL = frozenset({"quit", "server.kicked", "server.banned", "session.revoked", "session.replaced"})
+"""Ends of a connection that are the end of the stay too."""
+
+LEAVE_REASONS: dict[str, LeaveReason] = {
+    "quit": "quit",
+    "server.kicked": "kicked",
+    "server.banned": "banned",
+}
+"""What the rooms are told of ends that are no loss of the connection."""
+
+Result = Answer | Later | Awaited | Farewell | None
+
+
+def require(hub: Hub, session: Session, row: Row, request: Any) -> None:
+    """Refuse who has not the rank that this request needs, in the room that it names."""
+    needed = row.rank if row.rank_for is None else row.rank_for(request)
+    if needed <= Rank.GUEST:
+        return
+    room = None
+    if needed in (Rank.MODERATOR, Rank.OWNER):
+        room = hub.room_of(session, request.room)
+    rank = hub.rank(session, room)
+    if needed is Rank.ACCOUNT and rank < needed:
+        raise Refused("auth.required", "This needs an account: log in, or register.")
+    if rank < needed:
+        raise Refused("permission.denied", f"This needs the rights of {WHO[needed]}.")
+
+
+WHO = {
+    Rank.MODERATOR: "a moderator of the room",
+    Rank.OWNER: "an owner of the room",
+    Rank.ADMIN: "an administrator",
+    Rank.OPERATOR: "the operator, at the server's own machine",
+}
+"""Whose rights somebody lacks."""
 
 
 class Session:
     """What the server knows of one connection; lives on the connection's loop.
 
     `in_flight` counts the requests of this session that are on their way through the journal.
-    `number` grows with each connection that the server accepts.
+    `number` grows with each connection that the server accepts, `since` is when this one was.
+    `digest` is that of the token by which the stay can be resumed, None where it cannot. An
+    `operator` is whoever runs the server, on its own machine: welcome at once, seen by nobody.
     """
 
     __slots__ = (
-        "_bad_frames", "_held", "_services", "connection", "in_flight", "number", "person",
-        "rooms",
+        "_bad_frames", "_held", "_services", "_waits", "client", "connection", "digest", "elevated",
+        "in_flight", "nonce", "number", "operator", "person", "rooms", "since",
     )  # fmt: skip
 
-    def __init__(self, services: Services, number: int, connection: Connection) -> None:
+    def __init__(
+        self,
+        services: Services,
+        number: int,
+        connection: Connection,
+        operator: str | None = None,
+    ) -> None:
         self.number = number
         self.connection = connection
-        self.person: Person | None = None
+        self.since = connection.loop.stamp
+        self.operator = operator
+        self.elevated = False
+        self.client: str | None = None
+        self.nonce: tuple[str, float] | None = None
+        self.digest: str | None = None
+        self.person: Person | None = Person("operator", "server") if operator else None
         self.rooms: dict[str, Room] = {}
         self._services = services
         self.in_flight = 0
         self._bad_frames = 0
+        self._waits = False
         self._held: AnyRequest | None = None
 
     @property
@@ -121,7 +179,7 @@ class Session:
         code, words = FAULTS[fault]
         self._services.telemetry.count(f"closed.{code}")
         refused = Refused(code, words, size=size, limit=limit)
-        self._end(refused, code, error=code.startswith(("frame", "protocol")))
+        self._end(refused, code, error=code.startswith(("frame", "protocol", "tls")))
 
     def silent(self) -> None:
         """Ask for a sign of life."""
@@ -141,13 +199,26 @@ class Session:
     def ended(self, reason: str) -> None:
         """Leave everything, at once or, where the stay can be resumed, after a while."""
         self._held = None
-        if self.person is not None:
-            hub, loop = self._services.hub, self.connection.loop
-            held = hub.depart(self, "quit" if reason == "quit" else "lost")
-            self.person = None
-            if held is not None:
-                end = loop.now + self._services.resume.seconds
-                loop.call_at(end, lambda _: hub.release(held, loop.stamp))
+        self._services.log.note(
+            "ended", nick=self._nick, address=self.connection.address, reason=reason
+        )
+        if self.person is None or self.operator is not None:
+            return
+        hub, loop = self._services.hub, self.connection.loop
+        held = hub.depart(self, LEAVE_REASONS.get(reason, "lost"), hold=reason not in FINAL)
+        self.person = None
+        if held is not None:
+            end = loop.now + self._services.resume.seconds
+            loop.call_at(end, lambda _: hub.release(held, loop.stamp))
+
+    @property
+    def _nick(self) -> str | None:
+        return self.person.nick if self.person is not None else None
+
+    def end(self, refused: Refused) -> None:
+        """End the connection for a reason of the server's; the stay is not held."""
+        self._services.telemetry.count(f"closed.{refused.code}")
+        self._end(refused, refused.code)
 
     def replaced(self) -> None:
         """End: another connection has taken up the stay."""
@@ -159,6 +230,9 @@ class Session:
     def settled(self, outcome: Outcome) -> None:
         """Answer the request whose entry is settled, and let one go on that waited for it."""
         self.in_flight -= 1
+        if outcome.entry.then is not None:
+            outcome.entry.then(outcome)
+            self.connection.loop.drain()  # what it causes comes before the answer
         if self.connection.state is State.OPEN:
             self._tell(outcome)
         if not self.in_flight and self.connection.deaf:
@@ -183,11 +257,20 @@ class Session:
             if self.in_flight:
                 self._hold(request)
                 return
-        if self.person is None and not row.before_welcome:
-            self._refuse(request, Refused("protocol.hello_required", "Say hello first."))
-            return
+        self._attempt(request, partial(self._handle, row, request))
+
+    def _handle(self, row: Row, request: AnyRequest) -> Result:
+        """Have the request done, if the session may have it done."""
+        if row.rank > Rank.STRANGER:
+            if self.person is None:
+                raise Refused("protocol.hello_required", "Say hello first.")
+            if row.rank > Rank.GUEST or row.rank_for is not None:
+                require(self._services.hub, self, row, request)
+        return row.handle(self._services, self, request)
+
+    def _attempt(self, request: Request, proceed: Callable[[], Result]) -> None:
         try:
-            result = row.handle(self._services, self, request)
+            result = proceed()
             if result is not None:
                 self._conclude(request, result)
         except Refused as refused:
@@ -203,6 +286,7 @@ class Session:
         self.connection.pause()
 
     def _conclude(self, request: Request, result: Answer | Later | Awaited | Farewell) -> None:
+        """Answer, or arrange for the answer."""
         match result:
             case Later(job, search):
                 workers = self._services.searchers if search else self._services.workers
@@ -219,28 +303,23 @@ class Session:
         """Have other threads do the rest; until then this connection is not read."""
         loop = self.connection.loop
         try:
-            start(lambda answer, error: loop.post((self._finish, request, answer, error)))
+            start(lambda found, error: loop.post((self._finish, request, found, error)))
         except Refused as refused:
             self._refuse(request, refused)
         else:
+            self._waits = True
             self.connection.pause()
 
     def _finish(
-        self, _: Any, item: tuple[Any, Request, Answer | None, BaseException | None]
+        self, _: Any, item: tuple[Any, Request, Answer | Then | None, BaseException | None]
     ) -> None:
-        """Answer what a worker has done; on the loop again."""
-        _, request, answer, error = item
+        """Answer what a worker has done, or go on with it; on the loop again."""
+        _, request, found, error = item
+        self._waits = False
         if self.connection.state is State.OPEN:
-            try:
-                if error is not None:
-                    raise error
-                assert answer is not None
-                self._answer(request, answer)
-            except Refused as refused:
-                self._refuse(request, refused)
-            except Exception:
-                self._refuse(request, self._incident(request))
-        self.connection.loop.resume(self.connection)
+            self._attempt(request, partial(_result, found, error))
+        if not self._waits:
+            self.connection.loop.resume(self.connection)
 
     # Answers
 
@@ -278,6 +357,13 @@ class Session:
 
     def _send_model(self, model: Ok | Welcome | Error | Ping | Notice) -> None:
         self.connection.send(encode_frame(model.model_dump_json(exclude_none=True).encode()))
+
+
+def _result(found: Answer | Then | None, error: BaseException | None) -> Result:
+    """What a job has come to, as if a handler had returned it."""
+    if error is not None:
+        raise error
+    return found.proceed() if isinstance(found, Then) else found
 
 
 def farewell(refused: Refused, *, error: bool, after: float | None = None) -> bytes:

@@ -6,6 +6,7 @@ Rules:
 - Handlers call from their own loop's thread.
 - `_set_topic` runs under the journal's lock: it must not take `_lock`, under which the journal is
   asked.
+- A person is in a room while one of their sessions is, or one of their held stays.
 - A stay that can be resumed outlives its session: held, it keeps its nick and rooms, and nobody
   sees it leave, until it is taken up or `release` finds that it was not.
 """
@@ -13,21 +14,23 @@ Rules:
 from __future__ import annotations
 
 import secrets
-import threading
 from base64 import b32encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chat_schema import limits
 from chat_schema.errors import Refused
-from chat_schema.events import LeaveReason, Nick
+from chat_schema.events import LeaveReason
+from chat_schema.moderation_replies import Officer
 from chat_schema.names import EVERYONE, conversation_of, same_name, uids_of
 from chat_server import composition
-from chat_server.delivery import Delivery
-from chat_server.domain.people import People, Person
+from chat_server.domain.accounts import Account
+from chat_server.domain.people import Person
 from chat_server.domain.rooms import Room, Rooms
+from chat_server.eventlog import EventLog
+from chat_server.governance import Governance, ignore
 from chat_server.journal.base import Done, Journal, Position, Stay
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ class Snapshot(NamedTuple):
     topic: str
     members: list[str]
     size: int
+    mods: list[Officer]
     audience: Audience
     position: Position
 
@@ -54,118 +58,160 @@ class Held(NamedTuple):
     """The stay of somebody whose connection was lost, or whose server was restarted."""
 
     person: Person
+    digest: str
     rooms: dict[str, Room]
 
 
-class Hub:
+class Hub(Governance):
     """Everybody and every room, for all loops."""
 
-    def __init__(self, journal: Journal, rooms: Rooms) -> None:
-        self._journal = journal
-        self._lock = threading.Lock()
-        self._people = People()
-        self._rooms = rooms
-        self._sessions: dict[str, tuple[Session, ...]] = {}
+    def __init__(
+        self, journal: Journal, rooms: Rooms, log: EventLog, ownerless: Iterable[str] = ()
+    ) -> None:
+        super().__init__(journal, rooms, ownerless)
+        self._log = log
         self._held: dict[str, Held] = {}
-        self._delivery = Delivery(self._sessions, self._begin, self._set_topic)
 
     def open(self, loops: Sequence[Loop]) -> list[Held]:
         """Begin, with the loops that deliver; return the stays of an earlier run, now held."""
         self._delivery.open(loops)
+        self._restore_governance()
         self._restore_rooms()
         held = [found for stay in self._journal.stays() if (found := self._restore(stay))]
         self._journal.open(self._delivery.hand_on)
         self._restore_conversations()
+        self._restore_owners(loops[0].stamp)
         return held
 
     # People
 
-    def arrive(self, session: Session, nick: str | None, digest: str | None = None) -> Person:
-        """Let the session's person in; raise Refused where the nick cannot be had."""
-        with self._lock:
-            person = self._people.arrive(_new_uid(), nick, digest)
-            self._sessions[person.uid] = (session,)
-        session.connection.loop.enter(session.connection, EVERYONE)
-        return person
+    def arrive(
+        self,
+        session: Session,
+        nick: str | None,
+        digest: str | None = None,
+        account: Account | None = None,
+    ) -> None:
+        """Let the session's person in: the account's, or a guest.
 
-    def resume(self, session: Session, digest: str) -> Held | None:
+        Raises Refused where the nick cannot be had, or the server lets nobody like this in.
+        """
+        with self._lock:
+            self._admit(session, account, nick or "")
+            person = self._person(nick, account)
+            self._seat(session, person, digest)
+        session.connection.loop.enter(session.connection, EVERYONE)
+
+    def resume(self, session: Session, digest: str, account: Account | None = None) -> Held | None:
         """Let the session take up the stay of this token, from another session if need be.
 
-        None where there is no such stay. The caller enters the rooms, and leaves the others.
+        None where there is no such stay, or it is not that of `account`, where one is given. The caller enters the rooms, and leaves the others.
         Raises Refused where a later connection has it: hellos can be read in another order than
         they were sent on different connections, and the last one counts.
         """
         with self._lock:
             person = self._people.returning(digest)
-            if person is None:
+            if person is None or account not in (None, person.account):
                 return None
-            others = self._sessions.get(person.uid, ())
+            self._admit(session, person.account, person.nick)
+            others = [other for other in self.sessions(person.uid) if other.digest == digest]
             if others and others[0].number > session.number:
                 raise _replaced()
-            self._held.pop(person.uid, None)
-            self._sessions[person.uid] = (session,)
-            held = Held(person, dict(person.rooms))
+            held = self._held.pop(digest, None) or Held(person, digest, dict(others[0].rooms))
+            person.held.discard(digest)
+            self._unseat(others)
+            self._seat(session, person, digest)
         for other in others:
             other.connection.loop.post((_replace, other))
         session.connection.loop.enter(session.connection, EVERYONE)
         return held
 
-    def depart(self, session: Session, reason: LeaveReason) -> Held | None:
-        """Let go of a session that has ended, and tell its rooms; or hold its stay, unless it quit.
+    def switch(self, session: Session, account: Account | None) -> None:
+        """Make the session that of an account, or of a guest, in the rooms that let it in."""
+        with self._lock:
+            self._require_current(session)
+            self._admit(session, account, "")
+            loop, old, rooms = session.connection.loop, session.known, list(session.rooms.values())
+            self._unseat([session])
+            session.rooms.clear()
+            self._go(old, rooms, "switched", loop.stamp)
+            self._seat(session, self._person(None, account), session.digest)
+            stayed = [room for room in rooms if self._stays(session, room)]
+        for room in rooms:
+            if room not in stayed:
+                loop.leave(session.connection, room.key)
+                self._drop_if_void(room)
+        self.keep_stay(session, ignore)
+
+    def depart(self, session: Session, reason: LeaveReason, *, hold: bool) -> Held | None:
+        """Let go of a session that has ended, and tell its rooms; or hold its stay.
 
         Returns what is held, for `release` when its time has come.
         """
-        person = session.known
+        person, digest = session.known, session.digest
         with self._lock:
-            if session not in self._sessions.get(person.uid, ()):
+            if session not in self.sessions(person.uid):
                 return None  # another session has taken the stay up
-            del self._sessions[person.uid]
-            held = Held(person, dict(person.rooms))
+            self._unseat([session])
+            rooms = dict(session.rooms)
             session.rooms.clear()
-            if person.digest is not None and reason != "quit":
-                self._held[person.uid] = held
+            if digest is not None and hold:
+                held = self._held[digest] = Held(person, digest, rooms)
+                person.held.add(digest)
                 return held
-            self._end(held, reason, session.connection.loop.stamp)
-        self._drop_void(held)
+            self._end_stay(person, digest, rooms, reason, session.connection.loop.stamp)
+        self._drop_void(rooms)
         return None
 
-    def release(self, held: Held, stamp: str) -> None:
+    def release(self, held: Held, stamp: str, reason: LeaveReason = "lost") -> None:
         """End a stay that nobody has taken up since it was held."""
         with self._lock:
-            if self._held.get(held.person.uid) is not held:
+            if self._held.get(held.digest) is not held:
                 return
-            del self._held[held.person.uid]
-            self._end(held, "lost", stamp)
-        self._drop_void(held)
+            del self._held[held.digest]
+            held.person.held.discard(held.digest)
+            self._end_stay(held.person, held.digest, held.rooms, reason, stamp)
+        self._drop_void(held.rooms)
+
+    def put_off(self, uid: str, refused: Refused, stamp: str) -> None:
+        """End everything of a person: their sessions with this refusal, and their held stays."""
+        self.dismiss(self.sessions(uid), refused)
+        person = self._people.by_uid(uid)
+        held = [self._held[digest] for digest in list(person.held)] if person is not None else []
+        for stay in held:
+            self.release(stay, stamp, "kicked")
 
     def keep_stay(self, session: Session, done: Done) -> None:
         """Keep the stay as it is now, so that it can be resumed after a restart too."""
-        person = session.known
-        if person.digest is not None:
-            with self._lock:
-                names = tuple(room.name for room in person.rooms.values())
-            self._journal.keep_stay(Stay(person.uid, person.nick, person.digest, names), done)
+        if session.digest is not None and session.person is not None:
+            names = tuple(room.name for room in session.rooms.values())
+            stay = Stay(session.person.uid, session.person.nick, session.digest, names)
+            self._journal.keep_stay(stay, done)
 
     def rename(self, session: Session, nick: str) -> None:
-        """Give the person another nick and tell everyone who shares a room with them, once."""
-        person = session.known
+        """Give the session's person another nick and tell who shares a room with them, once."""
+        with self._lock:
+            self._require_current(session)
+        self.call(session.known, nick, session)
+
+    def call(self, person: Person, nick: str, witness: Session) -> None:
+        """Give a person another nick; `witness` is told even where it shares no room with them."""
         if nick == person.nick:
             return  # no news
         with self._lock:
-            self._require_current(session)
             old = self._people.rename(person, nick)
-            event = Nick(user=person.user, old=old, ts=session.connection.loop.stamp)
-            body = event.model_dump_json(exclude_none=True).encode()
-            self._delivery.announce_once(tuple(person.rooms), session, body)
-        self.keep_stay(session, _ignore)
+            body = composition.renamed(person, old, witness.connection.loop.stamp)
+            self._delivery.announce_once(tuple(person.rooms), witness, body)
+        self._log.note("nick", uid=person.uid, old=old, nick=nick)
+        for session in self.sessions(person.uid):
+            session.connection.loop.post((_keep, self, session))
 
-    def online(self, nick: str) -> Person:
-        """The person online under `nick`; raise Refused where there is none."""
-        with self._lock:
-            person = self._people.find(nick)
-        if person is None:
+    def addressee(self, nick: str) -> Person:
+        """Whom a whisper reaches: somebody online, or an account; raise Refused where nobody is."""
+        found = self.find(nick)
+        if found is None:
             raise Refused("user.offline", f"Nobody called {nick} is online.", field="to")
-        return person
+        return found if isinstance(found, Person) else Person(found.uid, found.name, found)
 
     def everyone(self) -> list[Person]:
         """Everyone online, in no order."""
@@ -173,7 +219,7 @@ class Hub:
             return self._people.all()
 
     def converse(self, one: Person, other: Person) -> str:
-        """The whisper conversation of two people, remembered for as long as one is online."""
+        """The whisper conversation of two people, remembered for as long as there is one of them."""
         room = conversation_of(one.uid, other.uid)
         with self._lock:
             one.conversations.add(room)
@@ -182,22 +228,25 @@ class Hub:
 
     # Rooms
 
-    def join(self, session: Session, name: str) -> Snapshot:
+    def join(self, session: Session, name: str, password: str | None = None) -> Snapshot:
         """Put the person into the room and tell it; once in, only the snapshot is new."""
         new = same_name(name) not in session.rooms
-        room, audience = self.enter(session, name)
+        room, audience = self.enter(session, name, password)
         if new:
-            self.keep_stay(session, _ignore)
+            self.keep_stay(session, ignore)
         with self._lock:
             members = [member.as_json for member in islice(room.members.values(), _CAP)]
             topic, size = room.topic, len(room.members)
+        mods = self.officers(room)
         position = self._journal.position(room.key)
-        return Snapshot(room, topic, members, size, audience, position)
+        return Snapshot(room, topic, members, size, mods, audience, position)
 
-    def enter(self, session: Session, name: str) -> tuple[Room, Audience]:
+    def enter(
+        self, session: Session, name: str, password: str | None = None
+    ) -> tuple[Room, Audience]:
         """Put the person into the room and tell it, unless they are in it already."""
         key = same_name(name)
-        connection, person = session.connection, session.known
+        connection = session.connection
         new = key not in session.rooms
         audience = connection.loop.enter(connection, key) if new else connection.audiences[key]
         try:
@@ -206,31 +255,47 @@ class Hub:
                 room = self._open_room(name)
                 if new and len(audience) == 1:  # it may have been evicted since it was entered
                     audience.delivered = self._journal.position(key).head
-                if self._rooms.enter(room, person):
-                    self._delivery.announce(
-                        key, composition.join(room.name, connection.loop.stamp, person)
-                    )
-                session.rooms[key] = room
+                self._require_entry(session, room, password)
+                self._enter(session, room)
         except Refused:
             if new:
                 connection.loop.leave(connection, key)
             with self._lock:
-                if self._rooms.find(name) is None:
+                found = self._rooms.find(name)
+                if found is None:
                     self._journal.evict(key)  # entering made it known there, without an entry
+            if found is not None:
+                self._drop_if_void(found)
             raise
         return room, audience
 
     def leave(self, session: Session, room: Room) -> None:
-        """Take the person out of the room and tell it, them included."""
+        """Take the session out of the room and, with the last one, the person; tell the room."""
         connection = session.connection
         with self._lock:
             self._require_current(session)
-            self._leave(session.known, room, "left", connection.loop.stamp)
             heard = session.rooms.pop(room.key, None) is not None
+            self._leave(session.known, room, "left", connection.loop.stamp)
         if heard:
             connection.loop.leave(connection, room.key)
         self._drop_if_void(room)
-        self.keep_stay(session, _ignore)
+        self.keep_stay(session, ignore)
+
+    def expel(self, room: Room, uid: str, reason: LeaveReason, stamp: str) -> None:
+        """Put somebody out of a room with all their sessions, and tell it."""
+        with self._lock:
+            person = self._people.by_uid(uid)
+            if person is None:
+                return
+            for digest in person.held:
+                self._put_out_held(self._held[digest], room)
+            inside = [
+                session for session in self.sessions(uid) if session.rooms.pop(room.key, None)
+            ]
+            self._leave(person, room, reason, stamp)
+            for session in inside:
+                session.connection.loop.post((_take_out, self, session, room.key))
+        self._drop_if_void(room)
 
     def members(self, room: Room) -> list[Person]:
         """Who is in the room, in the order of joining."""
@@ -245,94 +310,161 @@ class Hub:
 
     # Under the lock
 
+    def _person(self, nick: str | None, account: Account | None) -> Person:
+        """The person of the account, who may be online already, or a new guest."""
+        if account is None:
+            return self._people.arrive(_new_uid(), nick)
+        online = self._people.by_uid(account.uid)
+        return online or self._people.arrive(account.uid, account.name, account)
+
+    def _seat(self, session: Session, person: Person, digest: str | None) -> None:
+        """Make the session one of the person's."""
+        session.person = person
+        session.digest = digest
+        self._sessions[person.uid] = (*self.sessions(person.uid), session)
+        if digest is not None:
+            self._people.remember(digest, person)
+
+    def _unseat(self, gone: Sequence[Session]) -> None:
+        """Make these no sessions of their person any more."""
+        for session in gone:
+            uid = session.known.uid
+            left = tuple(other for other in self.sessions(uid) if other is not session)
+            if left:
+                self._sessions[uid] = left
+            else:
+                self._sessions.pop(uid, None)
+
     def _require_current(self, session: Session) -> None:
         """Refuse a session whose stay was taken up by another before it could hear of it."""
-        if session not in self._sessions.get(session.known.uid, ()):
+        if session not in self.sessions(session.known.uid):
             raise _replaced()
 
-    def _open_room(self, name: str) -> Room:
-        """The room, made if need be, with what the journal knows of it."""
-        found = self._rooms.find(name)
-        if found is not None:
-            return found
-        known = self._journal.known(same_name(name))
-        room, evicted = self._rooms.open(known.name if known is not None else name)
-        if known is not None:
-            room.topic = known.topic
-        if evicted is not None:
-            self._journal.evict(evicted)
-        return room
+    def _enter(self, session: Session, room: Room) -> None:
+        stamp = session.connection.loop.stamp
+        if self._rooms.enter(room, session.known):
+            self._delivery.announce(room.key, composition.join(room.name, stamp, session.known))
+            self._log.note("join", uid=session.known.uid, nick=session.known.nick, room=room.name)
+            self._own(room, session.known)
+        session.rooms[room.key] = room
 
-    def _end(self, held: Held, reason: LeaveReason, stamp: str) -> None:
-        """Let somebody go who is in no session and not held any more."""
-        for room in list(held.person.rooms.values()):
-            self._leave(held.person, room, reason, stamp)
-        self._people.depart(held.person)
-        self._forget_conversations(held.person)
-        if held.person.digest is not None:
-            self._journal.drop_stay(held.person.uid)
+    def _stays(self, session: Session, room: Room) -> bool:
+        """Enter a room one was in as somebody else, where it lets one in."""
+        try:
+            self._require_entry(session, room, None)
+        except Refused as refused:
+            if refused.code != "room.password":  # it was shown before
+                return False
+        self._enter(session, room)
+        return True
+
+    def _end_stay(
+        self,
+        person: Person,
+        digest: str | None,
+        rooms: dict[str, Room],
+        reason: LeaveReason,
+        stamp: str,
+    ) -> None:
+        """Let go of a stay that is in no session and not held any more."""
+        if digest is not None:
+            self._people.forget(digest)
+            self._journal.drop_stay(digest)
+        self._go(person, list(rooms.values()), reason, stamp)
+
+    def _go(self, person: Person, rooms: list[Room], reason: LeaveReason, stamp: str) -> None:
+        """Have a person leave rooms, and the server where this was the last of them here."""
+        for room in rooms:
+            self._leave(person, room, reason, stamp)
+        if not self.sessions(person.uid) and not person.held:
+            self._people.depart(person)
+            self._forget_conversations(person)
 
     def _leave(self, person: Person, room: Room, reason: LeaveReason, stamp: str) -> None:
+        """Have a person leave a room, unless another session or stay of theirs is in it."""
+        if any(room.key in session.rooms for session in self.sessions(person.uid)):
+            return
+        if any(room.key in self._held[digest].rooms for digest in person.held):
+            return
         if self._rooms.leave(room, person):
             self._delivery.announce(room.key, composition.leave(room.name, stamp, person, reason))
+            self._log.note("leave", uid=person.uid, nick=person.nick, room=room.name, reason=reason)
+            self._disown(room, person.uid, stamp)
+
+    def _put_out_held(self, held: Held, room: Room) -> None:
+        if held.rooms.pop(room.key, None) is not None:
+            names = tuple(room.name for room in held.rooms.values())
+            stay = Stay(held.person.uid, held.person.nick, held.digest, names)
+            self._journal.keep_stay(stay, ignore)
 
     def _forget_conversations(self, person: Person) -> None:
         """A conversation of two guests who are both gone can never be read again."""
         for room in person.conversations:
-            if not any(uid in self._sessions or uid in self._held for uid in uids_of(room)):
+            if not any(self._exists(uid) for uid in uids_of(room)):
                 self._journal.forget(room)
+
+    def _exists(self, uid: str) -> bool:
+        return self._people.by_uid(uid) is not None or self.accounts.by_uid(uid) is not None
 
     # What an earlier run has left
 
     def _restore_rooms(self) -> None:
         for known in self._journal.rooms():
-            room, _ = self._rooms.open(known.name)
-            room.topic = known.topic
+            self._open_room(known.name)
 
     def _restore(self, stay: Stay) -> Held | None:
         """Hold the stay; None where its nick is taken, by one kept later under the same."""
         try:
-            person = self._people.arrive(stay.uid, stay.nick, stay.digest)
+            account = self.accounts.by_uid(stay.uid)
+            online = self._people.by_uid(stay.uid)
+            person = online or self._people.arrive(stay.uid, stay.nick, account)
         except Refused:
-            self._journal.drop_stay(stay.uid)
+            self._journal.drop_stay(stay.digest)
             return None
+        rooms: dict[str, Room] = {}
         for name in stay.rooms:
             with suppress(Refused):  # fewer rooms are allowed now
-                self._rooms.enter(self._open_room(name), person)
-        held = self._held[person.uid] = Held(person, dict(person.rooms))
+                room = self._open_room(name)
+                self._rooms.enter(room, person)
+                rooms[room.key] = room
+        self._people.remember(stay.digest, person)
+        person.held.add(stay.digest)
+        held = self._held[stay.digest] = Held(person, stay.digest, rooms)
         return held
+
+    def _restore_owners(self, stamp: str) -> None:
+        """Give away what a guest owned, whose office ended with the earlier run."""
+        for room in self._rooms.all():
+            nobodys = not room.policy.owners and room.key not in self._ownerless
+            heir = next((uid for uid in room.policy.moderators if uid in room.members), None)
+            person = room.members.get(heir or next(iter(room.members), ""))
+            if nobodys and person is not None:
+                registered = person.account is not None
+                room.policy.enter(person.uid, person.nick, registered=registered)
+                self._keep_policy(room)
+                self._proclaim(room, person, stamp)
 
     def _restore_conversations(self) -> None:
         for room in self._journal.conversations():
-            people = [self._held[uid].person for uid in uids_of(room) if uid in self._held]
-            for person in people:
-                person.conversations.add(room)
-            if not people:
+            owners = [
+                self._people.by_uid(uid) or self.accounts.by_uid(uid) for uid in uids_of(room)
+            ]
+            for owner in owners:
+                if owner is not None:
+                    owner.conversations.add(room)
+            if not any(owners):
                 self._journal.forget(room)
 
-    # What an event can ask of the rooms, on any thread
-
-    def _begin(self, key: str) -> None:
-        """Have a room listed whose first message came when the last member had gone."""
-        if key != EVERYONE:
-            with self._lock, suppress(Refused):  # with too many rooms, who joins it has it listed
-                self._open_room(key)
-
-    def _set_topic(self, key: str, topic: str) -> None:
-        """Change the topic in the order of the numbers; without the lock, see the rules."""
-        room = self._rooms.find(key)
-        if room is not None:
-            room.topic = topic
-
-    def _drop_void(self, held: Held) -> None:
-        for room in held.rooms.values():
+    def _drop_void(self, rooms: dict[str, Room]) -> None:
+        for room in rooms.values():
             self._drop_if_void(room)
 
     def _drop_if_void(self, room: Room) -> None:
-        """Let a room go that has neither members nor history."""
+        """Let a room go that has neither members nor history nor an owner."""
         with self._lock:
             exists = self._rooms.find(room.key) is room
-            if exists and not room.members and self._journal.position(room.key).head == 0:
+            empty = not room.members and room.policy.blank
+            if exists and empty and self._journal.position(room.key).head == 0:
                 self._rooms.drop(room)
                 self._journal.evict(room.key)
 
@@ -349,8 +481,16 @@ def _replace(loop: Loop, item: tuple[Any, Session]) -> None:
     loop.call_at(loop.now, lambda _: item[1].replaced())
 
 
-def _ignore(_: Refused | None) -> None:
-    """A stay that could not be kept is resumed all the same while this server runs."""
+def _take_out(loop: Loop, item: tuple[Any, Hub, Session, str]) -> None:
+    """Have a connection hear nothing more of a room its person was put out of."""
+    _, hub, session, key = item
+    if key in session.connection.audiences and key not in session.rooms:
+        loop.leave(session.connection, key)
+        hub.keep_stay(session, ignore)
+
+
+def _keep(loop: Loop, item: tuple[Any, Hub, Session]) -> None:
+    item[1].keep_stay(item[2], ignore)
 
 
 def _new_uid() -> str:
@@ -359,3 +499,4 @@ def _new_uid() -> str:
 
 
 _CAP = limits.MEMBERS_IN_JOIN
+"""People named in the reply to a join."""

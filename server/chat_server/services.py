@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from chat_schema.replies import Heartbeat, Limits
+from chat_server.domain.meters import MeterTerms
+from chat_server.eventlog import EventLog
 from chat_server.hub import Hub
 from chat_server.journal.base import Journal
 from chat_server.telemetry import Telemetry
 from chat_server.workers import Workers
+
+if TYPE_CHECKING:
+    from chat_server.audit import Audit
+    from chat_server.auth import Auth
+    from chat_server.control import Control
+    from chat_server.domain.attempts import Attempts
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,13 @@ class Services:
     journal: Journal
     workers: Workers
     searchers: Workers
+    hashers: Workers
+    auth: Auth
+    attempts: Attempts
+    meters: MeterTerms | None
+    audit: Audit
+    control: Control
+    log: EventLog
     telemetry: Telemetry
     resume: Resume
     server: str

@@ -21,8 +21,16 @@ from typing import Any, Self
 from chat_schema import limits
 from chat_schema.framing import FrameDecoder, encode_frame
 from chat_schema.replies import Heartbeat, Limits
+from chat_server.audit import Audit
+from chat_server.auth import Auth
+from chat_server.settings import Admin as AdminSettings
+from chat_server.settings import Auth as AuthSettings
+from chat_server.control import Control
 from chat_server.dispatch import Session
+from chat_server.domain.attempts import Attempts
+from chat_server.domain.meters import MeterTerms
 from chat_server.domain.rooms import Rooms
+from chat_server.eventlog import EventLog
 from chat_server.hub import Hub
 from chat_server.journal.base import Journal
 from chat_server.journal.memory import MemoryJournal
@@ -39,6 +47,12 @@ Frame = dict[str, Any]
 
 USUAL_RESUME = Resume(seconds=120, events=500, bytes=256 * 1024)
 """The server's own defaults."""
+
+CHEAP_HASHES = AuthSettings(hash_kib=8, hash_passes=1)
+"""Passwords are hashed in no time."""
+
+ATTEMPTS = 1000.0
+"""Logins a minute that are not delayed."""
 
 TICKS = 50
 """Ticks after which a conversation that still goes on is taken to go on for ever."""
@@ -77,25 +91,40 @@ class Playbook:
         waiting_jobs: int = 8,
         motd: str | None = None,
         resume: Resume = USUAL_RESUME,
+        meters: MeterTerms | None = None,
+        ownerless: tuple[str, ...] = ("lobby",),
+        limits: Limits | None = None,
+        auth: AuthSettings = CHEAP_HASHES,
+        admin: AdminSettings | None = None,
     ) -> None:
         self.time = ManualTime()
         self.journal = journal or MemoryJournal(kept=1000, budget=2**24)
-        self.hub = Hub(self.journal, Rooms(rooms))
+        self.log = EventLog(messages=True)
+        self.hub = Hub(self.journal, Rooms(rooms), self.log, ownerless)
         self.workers = HandWorkers(waiting_jobs)
         self.telemetry = Telemetry()
         self.loops = [HandLoop(self.time, self._head_of) for _ in range(loops)]
         self.hub.open(self.loops)
+        self.control = Control()
+        self.control.open(self.loops)
         self._actors: list[Actor] = []
         self._numbers = count()
-        self._services = Services(
+        self.services = Services(
             hub=self.hub,
             journal=self.journal,
             workers=self.workers,
             searchers=self.workers,
+            hashers=self.workers,
+            auth=Auth(auth, admin or AdminSettings()),
+            attempts=Attempts(ATTEMPTS),
+            meters=meters,
+            audit=Audit(self.journal, self.log),
+            control=self.control,
+            log=self.log,
             telemetry=self.telemetry,
             resume=resume,
             server="a-server",
-            limits=Limits(),
+            limits=limits or Limits(),
             heartbeat=Heartbeat(interval=30, timeout=75),
             motd=motd,
         )
@@ -108,15 +137,15 @@ class Playbook:
             loop.stop()
             loop.run()
 
-    def stranger(self, loop: int = 0) -> Actor:
+    def stranger(self, loop: int = 0, address: str = "192.0.2.1") -> Actor:
         """Somebody who has connected and said nothing."""
-        actor = Actor(self, self.loops[loop])
+        actor = Actor(self, self.loops[loop], address)
         self._actors.append(actor)
         return actor
 
-    def person(self, nick: str, *rooms: str, loop: int = 0) -> Actor:
+    def person(self, nick: str, *rooms: str, loop: int = 0, address: str = "192.0.2.1") -> Actor:
         """Somebody welcome and in these rooms; nobody has anything left to hear of it."""
-        actor = self.stranger(loop)
+        actor = self.stranger(loop, address)
         actor.asks("hello", nick=nick)
         for room in rooms:
             actor.asks("join", room=room)
@@ -130,7 +159,7 @@ class Playbook:
 
     def attend(self, connection: Connection) -> Session:
         """The session of a new connection."""
-        return Session(self._services, next(self._numbers), connection)
+        return Session(self.services, next(self._numbers), connection)
 
     def settle(self) -> None:
         """Let every loop tick until nothing more happens."""
@@ -154,12 +183,10 @@ class Playbook:
 class Actor:
     """One client: what it says reaches the server, what it hears is taken frame by frame."""
 
-    def __init__(self, book: Playbook, loop: HandLoop) -> None:
+    def __init__(self, book: Playbook, loop: HandLoop, address: str) -> None:
         self.book = book
         self.sock = loop.selector.introduce(FakeSocket())
-        self.connection = Connection(
-            self.sock.as_socket, "192.0.2.1", loop, USUAL_TERMS, book.attend
-        )
+        self.connection = Connection(self.sock.as_socket, address, loop, USUAL_TERMS, book.attend)
         loop.adopt(self.connection)
         self._decoder = FrameDecoder(limits.FRAME_TO_CLIENT)
         self._decoded = 0

@@ -11,6 +11,7 @@ from chat_schema.names import EVERYONE
 from chat_schema.requests import Request
 from chat_server import composition
 from chat_server.domain.people import Person
+from chat_server.domain.rights import Rank
 from chat_server.domain.rooms import Room
 from chat_server.journal.base import Answer, Entry
 
@@ -25,7 +26,9 @@ def broadcast(services: Services, session: Session, request: requests.Broadcast)
     """Append a message to a room; its members and the author hear of it when it is kept."""
     unless = None
     try:
-        room = session.rooms.get(request.room) or _room_of(session, request.room)
+        room = session.rooms.get(request.room) or _room_of(services, session, request.room)
+        if room.guarded or services.hub.policy.guarded:
+            services.hub.require_speech(session, room, session.connection.loop.wall)
     except Refused as refused:
         room, unless = _sent_before(request, refused, Room(request.room))
     ts = session.connection.loop.stamp
@@ -41,6 +44,7 @@ def broadcast(services: Services, session: Session, request: requests.Broadcast)
         re=request.id,
         answer=_sent(session, request, room.name, ts),
         unless=unless,
+        voice=room.voices.get(session.known.uid),
     )
     services.journal.append(entry)
     session.in_flight += 1
@@ -50,9 +54,8 @@ def whisper(services: Services, session: Session, request: requests.Whisper) -> 
     """Append a message to the conversation of two people."""
     person, unless = session.known, None
     try:
-        other = services.hub.online(request.to)
-        if other is person:
-            raise Refused("user.self", "You cannot whisper to yourself.", field="to")
+        other = services.hub.addressee(request.to)
+        _require_heard(services, session, other)
     except Refused as refused:
         other, unless = _sent_before(request, refused, Person("", request.to))
     room = services.hub.converse(person, other) if unless is None else ""
@@ -70,6 +73,7 @@ def whisper(services: Services, session: Session, request: requests.Whisper) -> 
         answer=_sent(session, request, room, ts),
         people=(person.uid, other.uid),
         unless=unless,
+        voice=person.voice,
     )
     services.journal.append(entry)
     session.in_flight += 1
@@ -84,10 +88,23 @@ def _sent_before(
     return target, refused
 
 
-def _room_of(session: Session, name: str) -> Room:
-    if name == EVERYONE:
+def _require_heard(services: Services, session: Session, other: Person) -> None:
+    """Refuse a whisper to oneself, of somebody muted, or to somebody who ignores them."""
+    if other.uid == session.known.uid:
+        raise Refused("user.self", "You cannot whisper to yourself.", field="to")
+    if services.hub.policy.guarded:
+        services.hub.require_speech(session, None, session.connection.loop.wall)
+    if session.known.uid in other.ignored:
+        raise Refused("user.ignores", f"{other.nick} takes no whispers from you.", field="to")
+
+
+def _room_of(services: Services, session: Session, name: str) -> Room:
+    """The room to speak in; only administrators speak to everyone at once."""
+    if name != EVERYONE:
+        return session.room(name)
+    if services.hub.rank(session) < Rank.ADMIN:
         raise Refused("permission.denied", "Only administrators speak to everyone.", field="room")
-    return session.room(name)
+    return Room(EVERYONE)
 
 
 def _sent(session: Session, request: Request, name: str, ts: str) -> Answer | None:

@@ -11,7 +11,9 @@ from chat_schema import PROTOCOL_VERSION, limits, replies, requests
 from chat_schema.errors import Refused
 from chat_schema.names import same_name
 from chat_server.commands import resume
+from chat_server.commands.accounts import authenticate
 from chat_server.commands.results import Answer, Awaited, Farewell, Later
+from chat_server.domain.accounts import Account
 from chat_server.domain.people import Person
 
 if TYPE_CHECKING:
@@ -29,11 +31,22 @@ def hello(services: Services, session: Session, request: requests.Hello) -> Answ
             f"This server speaks version {PROTOCOL_VERSION} of the protocol.",
             versions=(PROTOCOL_VERSION, PROTOCOL_VERSION),
         )
+    if request.resume is not None and request.id is None:
+        raise Refused("field.missing", "Without an id no reply brings the token.", field="id")
+    if request.login is not None:
+        proceed = partial(_welcome, services, session, request)
+        return authenticate(services, session, request.login, proceed)
+    return _welcome(services, session, request, None)
+
+
+def _welcome(
+    services: Services, session: Session, request: requests.Hello, account: Account | None
+) -> Answer | Awaited:
+    """Let in who has shown what they have to."""
+    session.client = request.client
     if request.resume is not None:
-        if request.id is None:
-            raise Refused("field.missing", "Without an id no reply brings the token.", field="id")
-        return resume.welcome_back(services, session, request, request.resume)
-    session.person = services.hub.arrive(session, request.nick)
+        return resume.welcome_back(services, session, request, request.resume, account)
+    services.hub.arrive(session, request.nick, account=account)
     session.connection.welcomed()
     return resume.welcome(services, session)
 

@@ -10,36 +10,57 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from chat_schema.names import EVERYONE
 from chat_server.commands import history, messages, presence, rooms
 from chat_server.commands.results import Answer, Awaited, Farewell, Later
+from chat_server.domain.rights import Rank
 
 Handle = Callable[..., Answer | Later | Awaited | Farewell | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`appends`: the handler appends to the journal, so it may follow others without waiting."""
+    """Who handles a request, and the least rank for it; whoever has less is refused.
+
+    MODERATOR and OWNER are meant in the room that the request names. Where the rank depends on what
+    is asked, `rank_for` tells it, and `rank` is the least it can be. `appends`: the handler appends
+    to the journal, so it may follow others without waiting.
+    """
 
     handle: Handle
+    rank: Rank
+    rank_for: Callable[[Any], Rank] | None = None
     appends: bool = False
-    before_welcome: bool = False
+
+
+def _in_room(rank: Rank) -> Callable[[Any], Rank]:
+    """This rank in a room; on the whole server, `*`, an administrator's."""
+    return lambda request: Rank.ADMIN if request.room == EVERYONE else rank
+
+
+def _to_change(rank: Rank, *fields: str) -> Callable[[Any], Rank]:
+    """This rank to change something, and only to be welcome to be told of it."""
+    return lambda request: (
+        rank if any(getattr(request, field) is not None for field in fields) else Rank.GUEST
+    )
 
 
 ROWS: dict[str, Row] = {
-    "hello": Row(presence.hello, before_welcome=True),
-    "ping": Row(presence.ping, before_welcome=True),
-    "pong": Row(presence.pong, before_welcome=True),
-    "quit": Row(presence.quit_, before_welcome=True),
-    "nick": Row(presence.nick),
-    "users": Row(presence.users),
-    "join": Row(rooms.join),
-    "leave": Row(rooms.leave),
-    "rooms": Row(rooms.list_rooms),
-    "topic": Row(rooms.topic),
-    "broadcast": Row(messages.broadcast, appends=True),
-    "whisper": Row(messages.whisper, appends=True),
-    "history": Row(history.history),
-    "search": Row(history.search),
+    "hello": Row(presence.hello, Rank.STRANGER),
+    "ping": Row(presence.ping, Rank.STRANGER),
+    "pong": Row(presence.pong, Rank.STRANGER),
+    "quit": Row(presence.quit_, Rank.STRANGER),
+    "nick": Row(presence.nick, Rank.GUEST),
+    "users": Row(presence.users, Rank.GUEST),
+    "join": Row(rooms.join, Rank.GUEST),
+    "leave": Row(rooms.leave, Rank.GUEST),
+    "rooms": Row(rooms.list_rooms, Rank.GUEST),
+    "topic": Row(rooms.topic, Rank.GUEST, _to_change(Rank.MODERATOR, "topic")),
+    "broadcast": Row(messages.broadcast, Rank.GUEST, appends=True),
+    "whisper": Row(messages.whisper, Rank.GUEST, appends=True),
+    "history": Row(history.history, Rank.GUEST),
+    "search": Row(history.search, Rank.GUEST),
 }
 """Every request the server knows."""

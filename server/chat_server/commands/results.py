@@ -18,11 +18,11 @@ class Answer(Protocol):
 class Later(NamedTuple):
     """The rest of the work, which waits: a worker calls `job`; for a `search` there are others."""
 
-    job: Callable[[], Answer]
+    job: Callable[[], Answer | Then]
     search: bool = False
 
 
-Finish = Callable[[Answer | None, BaseException | None], None]
+Finish = Callable[["Answer | Then | None", BaseException | None], None]
 """Takes the answer, or the error in its place; on any thread."""
 
 
@@ -33,6 +33,12 @@ class Awaited(NamedTuple):
     """
 
     start: Callable[[Finish], None]
+
+
+class Then(NamedTuple):
+    """What a job found, where the rest has to be done on the loop: `proceed` is like a handler."""
+
+    proceed: Callable[[], Answer | Later | Awaited | Farewell | None]
 
 
 class Farewell(NamedTuple):

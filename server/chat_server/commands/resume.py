@@ -22,12 +22,14 @@ from chat_schema import PROTOCOL_LEVEL, PROTOCOL_VERSION, limits, replies, reque
 from chat_schema.errors import Refused
 from chat_schema.events import Replay
 from chat_schema.framing import encode_frame
+from chat_schema.moderation_replies import ServerRole
 from chat_schema.names import EVERYONE, same_name
 from chat_server.commands.history import readable
 from chat_server.commands.results import Answer, Awaited, Finish
 
 if TYPE_CHECKING:
     from chat_server.dispatch import Session
+    from chat_server.domain.accounts import Account
     from chat_server.domain.rooms import Room
     from chat_server.journal.base import Journal, Position
     from chat_server.net.loop import Loop
@@ -65,19 +67,32 @@ def welcome(
         durability=services.journal.durability,
         resume=resumption,
         motd=services.motd,
+        role=role_of(session),
     )
 
 
+def role_of(session: Session) -> ServerRole | None:
+    """What somebody may do on the whole server, None where that is nothing special."""
+    if session.elevated:
+        return "admin"
+    account = session.known.account
+    return account.role if account is not None and account.role != "user" else None
+
+
 def welcome_back(
-    services: Services, session: Session, request: requests.Hello, wish: requests.Resume
+    services: Services,
+    session: Session,
+    request: requests.Hello,
+    wish: requests.Resume,
+    account: Account | None,
 ) -> Awaited:
     """Let somebody in who can come back, or who does."""
     token = wish.token or ""
-    heads = _take_up(services, session, _digest(token), wish.rooms) if token else None
+    heads = _take_up(services, session, _digest(token), wish.rooms, account) if token else None
     resumed = heads is not None
     if heads is None:
         token = secrets.token_urlsafe(32)
-        session.person = services.hub.arrive(session, request.nick, _digest(token))
+        services.hub.arrive(session, request.nick, _digest(token), account)
         session.connection.welcomed()
         session.connection.outbox.hold()
         heads = _enter(services, session, _rooms_in(wish.rooms or {}))
@@ -99,16 +114,20 @@ def _digest(token: str) -> str:
 
 
 def _take_up(
-    services: Services, session: Session, digest: str, cursors: Cursors | None
+    services: Services,
+    session: Session,
+    digest: str,
+    cursors: Cursors | None,
+    account: Account | None,
 ) -> dict[str, int] | None:
     """Take up the stay of this token, in the rooms it names, or else in those it had.
 
-    Returns at which numbers they were entered, None where there is no such stay.
+    Returns at which numbers they were entered, None where there is no such stay, or where it is
+    not that of the account that was logged in to.
     """
-    held = services.hub.resume(session, digest)
+    held = services.hub.resume(session, digest, account)
     if held is None:
         return None
-    session.person = held.person
     session.connection.welcomed()
     session.connection.outbox.hold()
     wanted = [room.name for room in held.rooms.values()] if cursors is None else _rooms_in(cursors)

@@ -28,7 +28,7 @@ def join(services: Services, session: Session, request: requests.Join) -> Answer
             f"You are in {limits.ROOMS_PER_CLIENT} rooms, the most one may be in.",
             limit=limits.ROOMS_PER_CLIENT,
         )
-    snapshot = services.hub.join(session, request.room)
+    snapshot = services.hub.join(session, request.room, request.password)
     return partial(_entered, snapshot, services.journal.retention(snapshot.room.key))
 
 
@@ -47,6 +47,8 @@ def _entered(
         oldest=snapshot.position.oldest,
         kept=retention.entries,
         days=retention.days,
+        mods=[officer.model_dump(exclude_none=True) for officer in snapshot.mods],
+        mode=snapshot.room.policy.mode.settings.model_dump(exclude_none=True),
     )
 
 
@@ -59,7 +61,7 @@ def leave(services: Services, session: Session, request: requests.Leave) -> Answ
 
 def topic(services: Services, session: Session, request: requests.Topic) -> Answer | None:
     """Read the topic, or set it, which everybody in the room hears of."""
-    room = session.room(request.room)
+    room = services.hub.room_of(session, request.room)
     if request.topic is None:
         return partial(replies.TopicOk, room=room.name, topic=room.topic)
     ts = session.connection.loop.stamp

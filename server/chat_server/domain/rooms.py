@@ -4,19 +4,34 @@ from __future__ import annotations
 
 from chat_schema.errors import Refused
 from chat_schema.names import same_name
+from chat_server.domain.moderation import Policy
 from chat_server.domain.people import Person
+from chat_server.domain.voice import Voice
 
 
 class Room:
-    """One room; `key` is its name as compared."""
+    """One room; `key` is its name as compared, `policy` who may do what in it.
 
-    __slots__ = ("key", "members", "name", "topic")
+    `voices` are its members' rights to speak, by uid; `spoke` is when somebody last did, where slow
+    mode asks. While not `guarded`, nothing but being a member is needed to speak.
+    """
+
+    __slots__ = ("guarded", "key", "members", "name", "policy", "spoke", "topic", "voices")
 
     def __init__(self, name: str) -> None:
         self.key = same_name(name)
         self.name = name
         self.topic = ""
+        self.policy = Policy()
+        self.guarded = False
         self.members: dict[str, Person] = {}
+        self.voices: dict[str, Voice] = {}
+        self.spoke: dict[str, float] = {}
+
+    def govern(self, policy: Policy) -> None:
+        """Have `policy`, which may have changed, decide from now on."""
+        self.policy = policy
+        self.guarded = policy.guarded
 
 
 class Rooms:
@@ -51,6 +66,7 @@ class Rooms:
         if person.uid in room.members:
             return False
         room.members[person.uid] = person
+        room.voices[person.uid] = Voice()
         person.rooms[room.key] = room
         self._empty.pop(room.key, None)
         return True
@@ -60,6 +76,8 @@ class Rooms:
         if room.members.pop(person.uid, None) is None:
             return False
         del person.rooms[room.key]
+        del room.voices[person.uid]
+        room.spoke.pop(person.uid, None)
         if not room.members:
             self._empty[room.key] = None
         return True
