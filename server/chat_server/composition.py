@@ -16,6 +16,7 @@ from pydantic_core import to_json
 
 from chat_server.domain.people import Person
 from chat_server.journal.base import First
+from chat_server.net.loop import stamp_of
 
 
 def broadcast(room: str, ts: str, person: Person, text: str, cid: str | None) -> tuple[str, str]:
@@ -39,6 +40,11 @@ def topic(room: str, ts: str, person: Person, text: str) -> tuple[str, str]:
     """events.Topic as what stands before and after the number."""
     tail = f',"ts":"{ts}","user":{person.as_json},"topic":{quote(text)}}}'
     return f'{{"type":"topic","room":"{room}","seq":', tail
+
+
+def date(wall: float) -> str:
+    """Seconds since 1970 as events carry them."""
+    return stamp_of(wall)
 
 
 def act(

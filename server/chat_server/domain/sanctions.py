@@ -10,7 +10,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, NamedTuple
@@ -20,6 +20,9 @@ from chat_schema.names import same_name
 
 SANCTIONS = 500
 """Bans, or mutes, of one room at a time: with the longest reasons they fit one reply."""
+
+ADDRESSES = 16
+"""Addresses of one person that a sanction binds; who has more of them renews them anyway."""
 
 Network = IPv4Network | IPv6Network
 
@@ -74,10 +77,11 @@ class Sanction:
             return True
         return name == self.id or (self.network is not None and self.network == network_of(name))
 
-    def binds_as(self, other: Sanction) -> bool:
-        """Whether it binds the same as the other, which it can then replace."""
-        mine = (self.nick, self.uid, self.addresses, self.network)
-        return mine == (other.nick, other.uid, other.addresses, other.network)
+    def replaces(self, other: Sanction) -> bool:
+        """Whether it is against the same person, or the same network, and so instead of it."""
+        if self.uid is not None:
+            return self.uid == other.uid
+        return self.network is not None and self.network == other.network
 
     def words(self, now: float) -> str:
         """How long it lasts and why, for the end of a sentence to whom it binds."""
@@ -103,27 +107,37 @@ class Sanctions:
         return iter(self._all)
 
     def in_force(self, now: float) -> list[Sanction]:
-        """Those that are not over, the oldest first; the others are dropped."""
-        self._all = tuple(found for found in self._all if not found.over(now))
-        return list(self._all)
+        """Those that are not over, the oldest first."""
+        return [found for found in self._all if not found.over(now)]
 
     def impose(self, sanction: Sanction) -> None:
-        """Add one, in the place of one that binds the same; raise Refused where there are too many.
+        """Add one, in the place of one against the same, whose addresses it binds too.
 
-        Those that are over by its beginning are dropped.
+        Those that are over by its beginning are dropped. Raises Refused where there are too many.
         """
-        others = [x for x in self.in_force(sanction.since) if not x.binds_as(sanction)]
+        earlier = self.in_force(sanction.since)
+        others = [found for found in earlier if not sanction.replaces(found)]
         if len(others) >= SANCTIONS:
-            raise Refused(
-                "server.busy", f"There are {SANCTIONS} already; lift some.", limit=SANCTIONS
-            )
+            text = f"There are {SANCTIONS} already, the most there may be; lift some."
+            raise Refused("server.busy", text, limit=SANCTIONS)
+        for found in earlier:
+            if found not in others:
+                addresses = dict.fromkeys((*sanction.addresses, *found.addresses))
+                sanction = replace(sanction, addresses=tuple(addresses)[:ADDRESSES])
         self._all = (*others, sanction)
 
-    def lift(self, name: str, now: float) -> list[Sanction]:
-        """Take away those that `name` names and return them: an id, a nick, or a network."""
-        lifted = [found for found in self.in_force(now) if found.called(name)]
-        self._all = tuple(found for found in self._all if found not in lifted)
-        return lifted
+    def named(self, name: str, now: float, uid: str | None = None) -> list[Sanction]:
+        """Those in force that `name` names, an id, a nick or a network, or that are against `uid`."""
+        return [
+            found
+            for found in self.in_force(now)
+            if found.called(name) or (uid is not None and found.uid == uid)
+        ]
+
+    def lift(self, ids: Iterable[str]) -> None:
+        """Take away those of these ids."""
+        gone = frozenset(ids)
+        self._all = tuple(found for found in self._all if found.id not in gone)
 
     def against(
         self, applicant: Applicant, now: float, *, by_address: bool = True
@@ -133,10 +147,6 @@ class Sanctions:
             if not found.over(now) and found.matches(applicant, by_address=by_address):
                 return found
         return None
-
-    def clear(self) -> None:
-        """Forget all of them."""
-        self._all = ()
 
     def as_records(self) -> list[dict[str, Any]]:
         """All of them as plain dicts for the journal."""
