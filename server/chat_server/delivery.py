@@ -26,7 +26,7 @@ class Delivery:
     """Posts to the loops; what is private here runs on each of them.
 
     `sessions` are everybody's, by uid. `begin` is told of the first event of a room in which nobody
-    is, `set_topic` of a new topic, before anybody hears of it.
+    is, `set_topic` of a new topic, before anybody hears of it. `kept` counts what the journal has.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class Delivery:
         self._sessions = sessions
         self._begin = begin
         self._set_topic = set_topic
+        self.kept = 0
 
     def open(self, loops: Sequence[Loop]) -> None:
         """Begin, with the loops that deliver."""
@@ -55,8 +56,10 @@ class Delivery:
     def hand_on(self, outcomes: Sequence[Outcome]) -> None:
         """Take what the journal has settled."""
         for outcome in outcomes:
-            if outcome.entry.topic is not None and type(outcome) is Kept:
-                self._set_topic(outcome.entry.room, outcome.entry.topic)
+            if type(outcome) is Kept:
+                self.kept += 1  # under the journal's lock
+                if outcome.entry.topic is not None:
+                    self._set_topic(outcome.entry.room, outcome.entry.topic)
         self._post((self._deliver, outcomes))
         if len(self._loops) > 1:
             self._post((self._answer, outcomes))

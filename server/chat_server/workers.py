@@ -49,6 +49,11 @@ class Workers:
                 "server.busy", "Too many slow requests are waiting; try again.", retry_after=1
             ) from None
 
+    @property
+    def waiting(self) -> int:
+        """Jobs that no thread has taken yet."""
+        return self._queue.qsize()
+
     def stop(self) -> None:
         """Drop what waits, and give every thread a moment to finish its job."""
         with contextlib.suppress(queue.Empty):

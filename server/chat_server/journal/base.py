@@ -286,3 +286,11 @@ class Journal(Protocol):
     @property
     def alive(self) -> bool:
         """Whether the journal does its work; false is a fault of the server."""
+
+    @property
+    def storing(self) -> bool:
+        """Whether what is appended now will be kept, as far as can be known."""
+
+    @property
+    def backlog(self) -> int:
+        """How much waits to be kept."""

@@ -77,6 +77,8 @@ class MemoryJournal:
 
     durability: Durability = "memory"
     alive = True
+    storing = True
+    backlog = 0
 
     def __init__(self, kept: int, budget: int, cids: int = CIDS) -> None:
         self._limit = kept

@@ -246,6 +246,16 @@ class SqliteJournal:
         """Whether the journal's thread runs; whether it can store is another matter."""
         return self._thread.is_alive()
 
+    @property
+    def storing(self) -> bool:
+        """Whether the last batch could be stored, and the next may be."""
+        return self.alive and self._fault is None and not self._failing
+
+    @property
+    def backlog(self) -> int:
+        """What waits for the journal's thread."""
+        return self._queue.qsize()
+
     def _do(self, step: Callable[[], bool]) -> None:
         """Have the journal's thread do something after what waits, and wait for it."""
         done = threading.Event()
