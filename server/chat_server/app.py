@@ -8,6 +8,7 @@ Any thread may start and stop a server; it needs no signals and no main thread.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import resource
 import threading
@@ -15,11 +16,11 @@ from functools import partial
 from itertools import count, cycle
 from pathlib import Path
 from socket import SHUT_WR, socket
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from chat_schema import replies
 from chat_schema.errors import Refused
-from chat_server import config
+from chat_server import config, gauges
 from chat_server.audit import Audit
 from chat_server.auth import Auth
 from chat_server.control import Control
@@ -39,9 +40,13 @@ from chat_server.net.connection import Connection, Terms
 from chat_server.net.listener import Listener, listen
 from chat_server.net.local import CONTROL, LocalListener
 from chat_server.net.loop import Clock, Item, Loop
+from chat_server.reloading import restart_needed
 from chat_server.services import Resume, Services
 from chat_server.telemetry import Telemetry
 from chat_server.workers import Workers
+
+if TYPE_CHECKING:
+    from chat_server.metrics import Metrics
 
 log = logging.getLogger("chat_server")
 
@@ -122,6 +127,13 @@ class ChatServer:
             for number, loop in enumerate(self._loops)
         ]
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
+        self._measure()
+        try:
+            self.metrics = self._open_metrics()
+        except config.ConfigError:
+            self._socket.close()
+            self._let_go()
+            raise
 
     def __enter__(self) -> Self:
         self.start()
@@ -144,6 +156,8 @@ class ChatServer:
             self._loops[0].post((lambda loop, _: self._local.open(),))
         self._loops[0].post((lambda loop, _: self._tidy(loop.now),))
         self._loops[0].post((lambda loop, _: self._release_later(loop, held),))
+        if self.metrics is not None:
+            self.metrics.start()
 
     def stop(self, seconds: float = DRAIN) -> None:
         """Stop accepting, tell everyone, let them take what is theirs, and end."""
@@ -166,6 +180,36 @@ class ChatServer:
             loop.stop()
             thread.join()
         self._let_go()
+        if self.metrics is not None:
+            self.metrics.stop()
+
+    def reload(self, settings: config.Settings) -> list[str]:
+        """Take up what can change while serving; return the changes that need a restart, by name.
+
+        Bounds hold for connections from now on. Raises, and then nothing has changed, ConfigError
+        where the administrator's password cannot be read. The main thread calls, or a program's.
+        """
+        auth = Auth(settings.auth, settings.admin)
+        self._services.auth.take_over(auth)
+        self._log.messages = settings.log.messages
+        self._terms = _terms(settings)
+        if not self._unlimited:
+            with self._door:
+                self._addresses.limits = _address_limits(settings)
+        self._services = dataclasses.replace(
+            self._services,
+            server=settings.server.name,
+            motd=settings.server.motd,
+            meters=None if self._unlimited else _meter_terms(settings),
+            limits=_announced(settings, unlimited=self._unlimited),
+            heartbeat=_heartbeat(settings),
+        )
+        return restart_needed(self.settings, settings)
+
+    @property
+    def ready(self) -> bool:
+        """Whether who connects now is served, and what they say is kept."""
+        return self.alive and self._journal.storing and not self._stopping
 
     @property
     def alive(self) -> bool:
@@ -191,6 +235,37 @@ class ChatServer:
 
         loop.call_at(loop.now + self.settings.resume.seconds, release)
 
+    def _measure(self) -> None:
+        """Say what is looked at when somebody asks how the server is."""
+        parts = gauges.Measured(
+            clock=self._clock,
+            hub=self._hub,
+            journal=self._journal,
+            workers=self._workers,
+            searchers=self._searchers,
+            hashers=self._hashers,
+            connections=lambda: self._clients,
+        )
+        gauges.register(self.telemetry, parts)
+
+    def _open_metrics(self) -> Metrics | None:
+        """The HTTP server for Prometheus, where one is wanted; raises ConfigError."""
+        wanted = self.settings.metrics
+        if wanted.port is None:
+            return None
+        from chat_server.metrics import Metrics
+
+        try:
+            return Metrics(
+                (wanted.host, wanted.port),
+                self.telemetry,
+                alive=lambda: self.alive,
+                ready=lambda: self.ready,
+            )
+        except OSError as error:
+            where = f"{wanted.host}:{wanted.port}"
+            raise config.ConfigError(f"metrics cannot be on {where}: {error.strerror}") from None
+
     # The door: on the listener's loop, but for _leave
 
     def _admit(self, sock: socket, address: str) -> None:
@@ -202,6 +277,7 @@ class ChatServer:
                 self._clients += 1
         except Refused as refused:
             self.telemetry.count(f"refused.{refused.code}")
+            self._log.note("rejected", address=address, code=refused.code)
             _turn_away(sock, refused)
             return
         next(self._turn).post((self._seat, sock, address, next(self._numbers)))
@@ -243,6 +319,7 @@ class ChatServer:
     def _tidy(self, _: float) -> None:
         with self._door:
             self._addresses.tidy(self._loops[0].now)
+        self._log.tidy()
         self._loops[0].call_at(self._loops[0].now + TIDY, self._tidy)
 
     def _head_of(self, key: str) -> int:
@@ -268,9 +345,7 @@ class ChatServer:
             ),
             server=settings.server.name,
             limits=_announced(settings, unlimited=self._unlimited),
-            heartbeat=replies.Heartbeat(
-                interval=settings.heartbeat.interval, timeout=settings.heartbeat.timeout
-            ),
+            heartbeat=_heartbeat(settings),
             motd=settings.server.motd,
         )
 
@@ -355,6 +430,11 @@ def _announced(settings: config.Settings, *, unlimited: bool) -> replies.Limits:
         joins=None if unlimited else terms.joins,
         reads=None if unlimited else terms.reads,
     )
+
+
+def _heartbeat(settings: config.Settings) -> replies.Heartbeat:
+    terms = settings.heartbeat
+    return replies.Heartbeat(interval=terms.interval, timeout=terms.timeout)
 
 
 def _terms(settings: config.Settings) -> Terms:

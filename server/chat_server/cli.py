@@ -8,40 +8,47 @@ cannot be written · 78 a setting is wrong.
 from __future__ import annotations
 
 import contextlib
-import gc
-import logging
 import os
-import signal
 import sys
-import threading
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from chat_server import operating
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from chat_server.app import ChatServer
-    from chat_server.config import Settings
+    from chat_server.config import Configuration, Settings
 
 EX_DATAERR = 65
 EX_NOINPUT = 66
 EX_UNAVAILABLE = 69
-EX_SOFTWARE = 70
 EX_CANTCREAT = 73
 EX_IOERR = 74
 EX_CONFIG = 78
-
-WATCH = 1.0
-"""Seconds between looks whether every loop is alive."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("typed-chat"), prog_name="chat-server")
 def main() -> None:
     """A chat server whose messages are typed."""
+
+
+for _command in operating.COMMANDS:
+    main.add_command(_command)
+
+
+_CONFIG = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help="A TOML file.  [default: typed-chat/server.toml among the user's settings]",
+)
 
 
 def _of_a_folder(command: Any) -> Any:
@@ -51,10 +58,7 @@ def _of_a_folder(command: Any) -> Any:
         metavar="DIR|:memory:",
         help="The folder of the database.  [default: the user's data folder]",
     )
-    file = click.option(
-        "--config", "config_file", type=click.Path(path_type=Path), help="A TOML file."
-    )
-    return folder(file(command))
+    return folder(_CONFIG(command))
 
 
 @main.command(context_settings={"show_default": True})
@@ -62,15 +66,62 @@ def _of_a_folder(command: Any) -> Any:
 @click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free one.  [default: 5555]")
 @_of_a_folder
 @click.option("--io-threads", type=click.IntRange(1, 64), help="Loop threads.  [default: 1]")
+@click.option("--log-dir", metavar="DIR", help="Log into a file a day there, too.")
+@click.option(
+    "--log-format", type=click.Choice(["text", "json"]), help="Lines of the log.  [default: text]"
+)
 @click.option("--no-limits", is_flag=True, help="Lift rate and per-address limits.")
 def run(config_file: Path | None, no_limits: bool, **options: Any) -> None:
-    """Serve until stopped by Ctrl-C or SIGTERM; a second one ends it at once."""
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    settings = _settings(config_file, **options)
-    stop = threading.Event()
-    _obey_signals(stop)
-    server = _open(settings, no_limits)
-    sys.exit(_serve(server, stop))
+    """Serve until stopped by Ctrl-C or SIGTERM; a second one ends it at once.
+
+    SIGHUP reads the settings, the certificate and the log's folder again.
+    """
+    from chat_server.process import Process, Signals
+
+    signals = Signals()
+    configure = _reader(config_file, options)
+    configuration = _configured(configure)
+    settings = configuration.settings
+    try:
+        process = Process(configure, configuration, signals)
+    except OSError as error:
+        _fail(f"cannot log into {settings.log.dir}: {error.strerror}", EX_CANTCREAT)
+    try:
+        sys.exit(process.serve(_open(settings, no_limits)))
+    finally:
+        process.close()
+
+
+@main.group()
+def config() -> None:
+    """Show the settings, check them, or write a file of them."""
+
+
+@config.command("default")
+def config_default() -> None:
+    """Write a file with every setting, its reason and its default to standard output."""
+    from chat_server import settings_text
+
+    click.echo(settings_text.commented_defaults(), nl=False)
+
+
+@config.command("check")
+@_CONFIG
+def config_check(config_file: Path | None) -> None:
+    """Say what is wrong with the settings, or what was read."""
+    origins = _configured(_reader(config_file, {})).origins
+    click.echo(f"the settings are sound: {', '.join(origins) or 'all of them are defaults'}")
+
+
+@config.command("show")
+@_CONFIG
+@click.option("--origin", is_flag=True, help="Say where each value comes from.")
+def config_show(config_file: Path | None, origin: bool) -> None:
+    """Show every setting as it is in force, but no secret."""
+    from chat_server import settings_text
+
+    for line in settings_text.in_force(_configured(_reader(config_file, {})), origins=origin):
+        click.echo(line)
 
 
 @main.command()
@@ -122,24 +173,41 @@ def _write(line: str) -> None:
         _fail(f"cannot write: {error.strerror}", EX_IOERR)
 
 
-def _settings(config_file: Path | None, **options: Any) -> Settings:
-    """The settings, or one line that says what is wrong with them."""
+def _reader(config_file: Path | None, options: dict[str, Any]) -> Callable[[], Configuration]:
+    """What reads the settings of this command, as often as called."""
     from chat_server import config
 
-    given = {name: value for name, value in options.items() if value is not None}
+    file = config_file or config.default_file()  # once: a file that vanishes is not no file
+    return partial(config.read, file, os.environ, options)
+
+
+def _configured(configure: Callable[[], Configuration]) -> Configuration:
+    """The settings, or one line that says what is wrong with them."""
+    from chat_server.config import ConfigError
+
     try:
-        return config.load(config_file, given)
-    except config.ConfigError as error:
+        return configure()
+    except ConfigError as error:
         _fail(str(error), EX_CONFIG)
+
+
+def _settings(config_file: Path | None, **options: Any) -> Settings:
+    """The settings, or one line that says what is wrong with them."""
+    return _configured(_reader(config_file, options)).settings
+
+
+def folder_of(config_file: Path | None, **options: Any) -> Path:
+    """The data folder, or one line that says why there is none."""
+    folder = _settings(config_file, **options).server.folder
+    if folder is None:
+        _fail("nothing is kept with --data :memory:", EX_CONFIG)
+    return folder
 
 
 def _database(config_file: Path | None, **options: Any) -> Path:
     from chat_server.journal.folder import DATABASE
 
-    folder = _settings(config_file, **options).server.folder
-    if folder is None:
-        _fail("nothing is kept with --data :memory:", EX_CONFIG)
-    return folder / DATABASE
+    return folder_of(config_file, **options) / DATABASE
 
 
 @contextlib.contextmanager
@@ -161,61 +229,16 @@ def _refusals() -> Iterator[None]:
 
 def _open(settings: Settings, no_limits: bool) -> ChatServer:
     from chat_server.app import ChatServer
+    from chat_server.config import ConfigError
 
-    _raise_descriptor_limit()
     try:
         with _refusals():
             return ChatServer(settings, unlimited=no_limits)
+    except ConfigError as error:
+        _fail(str(error), EX_CONFIG)
     except OSError as error:
         where = f"{settings.server.host}:{settings.server.port}"
         _fail(f"cannot listen on {where}: {error.strerror or error}", EX_UNAVAILABLE)
-
-
-def _serve(server: ChatServer, stop: threading.Event) -> int:
-    """Serve until `stop`; return the exit code."""
-    with server:
-        _calm_collector()
-        host, port = server.address
-        _say(f"chat-server {version('typed-chat')} listening on {host}:{port}")
-        _say(_what_is_kept(server))
-        while not stop.wait(WATCH):
-            if not server.alive:
-                _say("a thread of the server has died; see the log above")
-                return EX_SOFTWARE
-    return 0
-
-
-def _what_is_kept(server: ChatServer) -> str:
-    if server.folder is None:
-        kept = server.settings.history.memory_entries
-        return f"nothing is kept on disk; in memory the last {kept} entries of each room"
-    return f"everything is kept in {server.folder}"
-
-
-def _calm_collector() -> None:
-    """Look for cycles seldom: a message makes none, and what exists now lives with the server."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 100)
-
-
-def _obey_signals(stop: threading.Event) -> None:
-    def on_signal(number: int, _: object) -> None:
-        if stop.is_set():
-            os._exit(128 + number)
-        stop.set()
-
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
-
-
-def _raise_descriptor_limit() -> None:
-    """Allow as many clients as the system lets us have."""
-    import resource
-
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):  # some systems name a hard limit and refuse it
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _say(line: str) -> None:

@@ -54,6 +54,8 @@ FLAGS = {
     "io_threads": "server.io_threads",
     "log_dir": "log.dir",
     "log_format": "log.format",
+    "tls_cert": "tls.cert",
+    "tls_key": "tls.key",
 }
 """The option of `chat-server run` behind which a setting can stand."""
 
@@ -78,6 +80,12 @@ class Given(NamedTuple):
     place: Place
     value: Any
     origin: str
+
+    def concerns(self, place: Place) -> bool:
+        """Whether this sets `place`, something in it, or what it is in."""
+        shared = min(len(self.place), len(place))
+        empty = self.value == {} and shared < len(place)
+        return self.place[:shared] == place[:shared] and not empty
 
 
 class Configuration(NamedTuple):
@@ -238,12 +246,7 @@ def _explain(error: ValidationError, given: list[Given]) -> str:
 
 def _origin(given: list[Given], place: Place) -> str | None:
     """Who set this, or what is in it, or what it is in; the one of the highest rank."""
-    for one in reversed(given):
-        shared = min(len(one.place), len(place))
-        nothing = one.value == {} and shared < len(place)
-        if one.place[:shared] == place[:shared] and not nothing:
-            return one.origin
-    return None
+    return next((one.origin for one in reversed(given) if one.concerns(place)), None)
 
 
 def _likely(place: Place) -> str:
