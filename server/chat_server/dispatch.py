@@ -24,11 +24,13 @@ from chat_schema.replies import Error, Ok, Welcome
 from chat_schema.requests import AnyRequest, Request, read_request
 from chat_server.commands.registry import ROWS, Row
 from chat_server.commands.results import Answer, Awaited, Farewell, Finish, Later, Then
+from chat_server.domain.meters import Metered, MeterTerms
 from chat_server.domain.people import Person
 from chat_server.domain.rights import Rank
 from chat_server.domain.rooms import Room
 from chat_server.hub import Hub
 from chat_server.journal.base import Failed, JournalFull, Kept, Outcome, Repeated
+from chat_server.metering import PAUSES, charge
 from chat_server.net.connection import Connection, State
 from chat_server.net.handler import Fault
 from chat_server.services import Services
@@ -105,8 +107,8 @@ class Session:
     """
 
     __slots__ = (
-        "_bad_frames", "_held", "_services", "_waits", "client", "connection", "digest", "elevated",
-        "in_flight", "nonce", "number", "operator", "person", "rooms", "since",
+        "_bad_frames", "_held", "_rests", "_services", "_waits", "client", "connection", "digest",
+        "elevated", "in_flight", "nonce", "number", "operator", "person", "rooms", "since",
     )  # fmt: skip
 
     def __init__(
@@ -130,6 +132,7 @@ class Session:
         self.in_flight = 0
         self._bad_frames = 0
         self._waits = False
+        self._rests = False
         self._held: AnyRequest | None = None
 
     @property
@@ -236,7 +239,7 @@ class Session:
         if self.connection.state is State.OPEN:
             self._tell(outcome)
         if not self.in_flight and self.connection.deaf:
-            self.connection.loop.resume(self.connection)
+            self._go_on()
 
     def _tell(self, outcome: Outcome) -> None:
         answer = outcome.entry.answer
@@ -264,9 +267,20 @@ class Session:
         if row.rank > Rank.STRANGER:
             if self.person is None:
                 raise Refused("protocol.hello_required", "Say hello first.")
+            if row.meter is not None and self._services.meters is not None:
+                self._charge(self._services.meters, row.meter, request)
             if row.rank > Rank.GUEST or row.rank_for is not None:
                 require(self._services.hub, self, row, request)
         return row.handle(self._services, self, request)
+
+    def _charge(self, terms: MeterTerms, bucket: Metered, request: Request) -> None:
+        """Have the request paid for; raise Refused where there is too little."""
+        if charge(self._services.hub, terms, self, bucket, request) == "warn":
+            self._services.telemetry.count("limited.warned")
+            message = "You send more than others can read; go on like this and it is not sent."
+            loop = self.connection.loop
+            loop.drain()  # it is about this message, so it comes after the ones before
+            self._send_model(Notice(code="rate.messages", message=message, ts=loop.stamp))
 
     def _attempt(self, request: Request, proceed: Callable[[], Result]) -> None:
         try:
@@ -318,7 +332,22 @@ class Session:
         self._waits = False
         if self.connection.state is State.OPEN:
             self._attempt(request, partial(_result, found, error))
-        if not self._waits:
+        self._go_on()
+
+    def _rest(self, seconds: float) -> None:
+        """Read nothing for a moment."""
+        loop = self.connection.loop
+        self._rests = True
+        self.connection.pause()
+        loop.call_at(loop.now + seconds, self._rested)
+
+    def _rested(self, _: float) -> None:
+        self._rests = False
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Have the connection read again, unless something else still keeps it."""
+        if not self._waits and not self._rests:
             self.connection.loop.resume(self.connection)
 
     # Answers
@@ -336,6 +365,9 @@ class Session:
     def _refuse(self, request: Request, refused: Refused) -> None:
         refused.re = request.id
         self._reject(refused)
+        if (pause := PAUSES.get(refused.code)) is not None:
+            self._services.telemetry.count(f"limited.{refused.code}")
+            self._rest(pause)
 
     def _reject(self, refused: Refused) -> None:
         if refused.code == "frame.invalid":

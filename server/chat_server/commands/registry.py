@@ -15,6 +15,7 @@ from typing import Any
 from chat_schema.names import EVERYONE
 from chat_server.commands import history, messages, presence, rooms
 from chat_server.commands.results import Answer, Awaited, Farewell, Later
+from chat_server.domain.meters import Metered
 from chat_server.domain.rights import Rank
 
 Handle = Callable[..., Answer | Later | Awaited | Farewell | None]
@@ -26,13 +27,15 @@ class Row:
 
     MODERATOR and OWNER are meant in the room that the request names. Where the rank depends on what
     is asked, `rank_for` tells it, and `rank` is the least it can be. `appends`: the handler appends
-    to the journal, so it may follow others without waiting.
+    to the journal, so it may follow others without waiting. `meter`: which bucket of the person's
+    pays for it.
     """
 
     handle: Handle
     rank: Rank
     rank_for: Callable[[Any], Rank] | None = None
     appends: bool = False
+    meter: Metered | None = None
 
 
 def _in_room(rank: Rank) -> Callable[[Any], Rank]:
@@ -52,15 +55,15 @@ ROWS: dict[str, Row] = {
     "ping": Row(presence.ping, Rank.STRANGER),
     "pong": Row(presence.pong, Rank.STRANGER),
     "quit": Row(presence.quit_, Rank.STRANGER),
-    "nick": Row(presence.nick, Rank.GUEST),
-    "users": Row(presence.users, Rank.GUEST),
-    "join": Row(rooms.join, Rank.GUEST),
+    "nick": Row(presence.nick, Rank.GUEST, meter="joins"),
+    "users": Row(presence.users, Rank.GUEST, meter="reads"),
+    "join": Row(rooms.join, Rank.GUEST, meter="joins"),
     "leave": Row(rooms.leave, Rank.GUEST),
-    "rooms": Row(rooms.list_rooms, Rank.GUEST),
-    "topic": Row(rooms.topic, Rank.GUEST, _to_change(Rank.MODERATOR, "topic")),
-    "broadcast": Row(messages.broadcast, Rank.GUEST, appends=True),
-    "whisper": Row(messages.whisper, Rank.GUEST, appends=True),
-    "history": Row(history.history, Rank.GUEST),
-    "search": Row(history.search, Rank.GUEST),
+    "rooms": Row(rooms.list_rooms, Rank.GUEST, meter="reads"),
+    "topic": Row(rooms.topic, Rank.GUEST, _to_change(Rank.MODERATOR, "topic"), meter="messages"),
+    "broadcast": Row(messages.broadcast, Rank.GUEST, appends=True, meter="messages"),
+    "whisper": Row(messages.whisper, Rank.GUEST, appends=True, meter="messages"),
+    "history": Row(history.history, Rank.GUEST, meter="reads"),
+    "search": Row(history.search, Rank.GUEST, meter="reads"),
 }
 """Every request the server knows."""

@@ -63,13 +63,13 @@ class Addresses:
     """Counts connections by address; a whole IPv6 /64 is one, since one person has all of it."""
 
     def __init__(self, limits: AddressLimits | None) -> None:
-        self._limits = limits
+        self.limits = limits
         self._open: dict[str, int] = {}
         self._begun: dict[str, deque[float]] = {}
 
     def admit(self, address: str, now: float) -> None:
         """Count one more connection, or raise Refused with `retry_after`."""
-        limits = self._limits
+        limits = self.limits
         if limits is None or (limits.exempt_loopback and _parse(address).is_loopback):
             return
         block = block_of(address)
@@ -102,10 +102,10 @@ class Addresses:
 
     def tidy(self, now: float) -> None:
         """Forget addresses that have been quiet for a window."""
-        if self._limits is None:
+        if self.limits is None:
             return
         for block, begun in list(self._begun.items()):
-            _forget_before(begun, now - self._limits.window)
+            _forget_before(begun, now - self.limits.window)
             if not begun:
                 del self._begun[block]
 
@@ -117,6 +117,11 @@ def block_of(address: str) -> str:
     """
     parsed = _parse(address)
     return parsed.exploded[:19] if isinstance(parsed, IPv6Address) else str(parsed)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether it is this machine's own. Raises ValueError where it is no address."""
+    return _parse(address).is_loopback
 
 
 def _parse(address: str) -> IPv4Address | IPv6Address:

@@ -29,6 +29,9 @@ LATELY = 30.0
 
 Warned = Literal["warn"]
 
+Metered = Literal["messages", "joins", "reads"]
+"""The bucket that pays for a request."""
+
 
 @dataclass(frozen=True)
 class MeterTerms:
@@ -123,6 +126,12 @@ class Meter:
         if not self._reads.spend(1, now):
             words = "You ask for too many lists, pages and searches; wait a little."
             raise Refused("rate.reads", words, retry_after=self._reads.wait(1, now))
+
+    def unmute(self, now: float) -> bool:
+        """Let somebody speak again; False where they were not muted."""
+        muted = now < self.muted_until
+        self.muted_until = -math.inf
+        return muted
 
     def _too_many(self, cost: int, now: float) -> Refused:
         """Count a refusal; those who go on are muted for a while."""

@@ -97,6 +97,15 @@ def test_attempts_while_muted_do_not_make_it_longer() -> None:
     assert spoken(meter, 1, HOUR + 30) == ["ok"]
 
 
+def test_who_is_unmuted_speaks_again() -> None:
+    """Before the time is over, once."""
+    meter = Meter(TERMS)
+    spoken(meter, 16, HOUR)
+    assert meter.unmute(HOUR + 1)
+    assert not meter.unmute(HOUR + 1)
+    assert spoken(meter, 1, HOUR + 1) == ["ok"]
+
+
 @given(st.integers(1, 100))
 def test_an_honest_pace_is_never_touched(per_message: int) -> None:
     """Five a second for as long as one likes, and any slower pace."""

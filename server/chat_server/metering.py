@@ -1,0 +1,66 @@
+"""What a request is charged to its person before it is handled, and how long who is refused waits.
+
+Rules:
+- What is refused here costs nothing. What a handler refuses has been charged: probing is not free.
+- A repetition is charged like the first time; `retry_after` tells when it passes.
+- Administrators read as much as they need; whoever runs the server is not measured at all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chat_schema import requests
+from chat_schema.requests import Request
+from chat_server.domain.meters import Meter, Metered, MeterTerms, Warned, message_cost
+from chat_server.domain.rights import Rank
+
+if TYPE_CHECKING:
+    from chat_server.dispatch import Session
+    from chat_server.hub import Hub
+
+PAUSES = {
+    "rate.messages": 0.05,
+    "rate.muted": 0.05,
+    "rate.joins": 0.05,
+    "rate.reads": 0.05,
+    "server.busy": 0.1,
+}
+"""Seconds for which nothing is read from whom this was told: who floods then costs us 20 requests a
+second, and a queue that is full has time to empty."""
+
+CHANGES = {
+    "topic": ("topic",),
+    "mode": ("moderated", "members_only", "invite_only", "password", "slow"),
+}
+"""Requests that only ask, and cost nothing, where none of these fields is there."""
+
+
+def charge(
+    hub: Hub, terms: MeterTerms, session: Session, bucket: Metered, request: Request
+) -> Warned | None:
+    """Charge the session's person; "warn" where this is the first message too many.
+
+    Raises Refused, one of `rate.*`, with `retry_after`. Called on the session's loop.
+    """
+    person = session.known
+    meter = person.meter
+    if meter is None:
+        meter = person.meter = Meter(terms)
+    now = session.connection.loop.now
+    if bucket == "messages":
+        units = _units(request)
+        return meter.message(units, now) if units and session.operator is None else None
+    if session.operator is None and not (bucket == "reads" and hub.rank(session) >= Rank.ADMIN):
+        meter.join(now) if bucket == "joins" else meter.read(now)
+    return None
+
+
+def _units(request: Request) -> int:
+    """What a message or an act costs."""
+    if isinstance(request, requests.Broadcast | requests.Whisper):
+        return message_cost(request.text)
+    fields = CHANGES.get(getattr(request, "type", ""))
+    if fields is not None and all(getattr(request, field) is None for field in fields):
+        return 0
+    return 1
