@@ -83,6 +83,11 @@ class Hub(Governance):
         self._restore_owners(loops[0].stamp)
         return held
 
+    @property
+    def kept(self) -> int:
+        """Events that were kept since the start."""
+        return self._delivery.kept
+
     # People
 
     def arrive(
@@ -117,9 +122,14 @@ class Hub(Governance):
             others = [other for other in self.sessions(person.uid) if other.digest == digest]
             if others and others[0].number > session.number:
                 raise _replaced()
-            held = self._held.pop(digest, None) or Held(person, digest, dict(others[0].rooms))
+            held = self._held.pop(digest, None)
             person.held.discard(digest)
             self._unseat(others)
+            if held is None:  # not the rooms of the other session: it may just be entering them
+                rooms = {
+                    key: room for key, room in person.rooms.items() if not self._in(person, key)
+                }
+                held = Held(person, digest, rooms)
             self._seat(session, person, digest)
         for other in others:
             other.connection.loop.post((_replace, other))
@@ -173,9 +183,14 @@ class Hub(Governance):
             self._end_stay(held.person, held.digest, held.rooms, reason, stamp)
         self._drop_void(held.rooms)
 
-    def put_off(self, uid: str, refused: Refused, stamp: str) -> None:
-        """End everything of a person: their sessions with this refusal, and their held stays."""
-        self.dismiss(self.sessions(uid), refused)
+    def put_off(
+        self, uid: str, refused: Refused, stamp: str, *, but: Session | None = None
+    ) -> None:
+        """End everything of a person: their sessions with this refusal, and their held stays.
+
+        `but` is a session that goes on.
+        """
+        self.dismiss([session for session in self.sessions(uid) if session is not but], refused)
         person = self._people.by_uid(uid)
         held = [self._held[digest] for digest in list(person.held)] if person is not None else []
         for stay in held:
@@ -382,14 +397,16 @@ class Hub(Governance):
 
     def _leave(self, person: Person, room: Room, reason: LeaveReason, stamp: str) -> None:
         """Have a person leave a room, unless another session or stay of theirs is in it."""
-        if any(room.key in session.rooms for session in self.sessions(person.uid)):
-            return
-        if any(room.key in self._held[digest].rooms for digest in person.held):
-            return
-        if self._rooms.leave(room, person):
+        if not self._in(person, room.key) and self._rooms.leave(room, person):
             self._delivery.announce(room.key, composition.leave(room.name, stamp, person, reason))
             self._log.note("leave", uid=person.uid, nick=person.nick, room=room.name, reason=reason)
             self._disown(room, person.uid, stamp)
+
+    def _in(self, person: Person, key: str) -> bool:
+        """Whether any session or held stay of the person is in the room."""
+        return any(key in session.rooms for session in self.sessions(person.uid)) or any(
+            key in self._held[digest].rooms for digest in person.held
+        )
 
     def _put_out_held(self, held: Held, room: Room) -> None:
         if held.rooms.pop(room.key, None) is not None:

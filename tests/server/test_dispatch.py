@@ -18,6 +18,7 @@ from chat_schema.requests import REQUESTS
 from chat_server.commands.registry import ROWS, Row
 from chat_server.commands.results import Awaited, Finish, Later
 from chat_server.dispatch import BAD_FRAMES, IGNORED_NAMES, IN_FLIGHT
+from chat_server.domain.rights import Rank
 from chat_server.journal.base import Failed
 from chat_server.net.connection import State
 from tests.support.late_journal import LateJournal
@@ -101,7 +102,7 @@ def test_case_60_before_welcome_only_what_may_be_is_done(book: Playbook, type_: 
     """Everything else is refused, not fatally, and hello is still possible."""
     stranger = book.stranger()
     stranger.says(type_, id="7", **GOOD.get(type_, {}))
-    if ROWS[type_].before_welcome:
+    if ROWS[type_].rank is Rank.STRANGER:
         assert all(frame["type"] != "error" for frame in stranger.listens())
     else:
         stranger.hears("error", re="7", code="protocol.hello_required", fatal=False)
@@ -303,7 +304,7 @@ def test_case_8_who_is_gone_before_the_entry_is_kept_is_not_answered(late: Playb
     journal_of(late).keep()
     late.settle()
     heard = [frame["type"] for frame in bob.listens()]
-    assert sorted(heard) == ["broadcast", "leave"]
+    assert sorted(heard) == ["broadcast", "leave", "promote"]
     alice.hears_nothing()
     assert late.telemetry.counts() == {}
 
@@ -452,7 +453,7 @@ def test_a_repetition_is_recognised_when_the_room_was_left(alice: Actor, bob: Ac
     refused = alice.asks("broadcast", **{**says, "cid": "c2"})
     assert refused["code"] == "room.not_member"
     assert alice.asks("broadcast", room="general", text="hi")["code"] == "room.not_member"
-    assert [frame["type"] for frame in bob.listens()] == ["broadcast", "leave"]
+    assert [frame["type"] for frame in bob.listens()] == ["broadcast", "leave", "promote"]
 
 
 def test_a_repetition_is_recognised_when_the_addressee_has_left(alice: Actor, bob: Actor) -> None:
@@ -763,7 +764,7 @@ def test_a_worker_may_refuse(book: Playbook, alice: Actor, monkeypatch: pytest.M
 
 def test_a_new_request_needs_only_its_row(alice: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     """The dispatcher knows no request by name."""
-    monkeypatch.setitem(ROWS, "ping", Row(lambda services, session, request: Ok))
+    monkeypatch.setitem(ROWS, "ping", Row(lambda services, session, request: Ok, Rank.GUEST))
     assert alice.asks("ping") == {"type": "ok", "re": "asked-3"}
 
 
@@ -809,6 +810,7 @@ def test_quit_is_answered_before_it_ends(book: Playbook, alice: Actor, bob: Acto
     alice.hears_nothing()
     assert alice.sock.half_closed
     bob.hears("leave", reason="quit")
+    bob.hears("promote", role="owner")
     bob.hears_nothing()
 
 

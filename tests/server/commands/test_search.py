@@ -19,7 +19,7 @@ NINE = "one two three four five six seven eight nine"
 def searchers(book: Playbook) -> HandWorkers:
     """Workers for searches alone, as the server has them; for those who connect from now on."""
     searchers = HandWorkers(8)
-    book._services = replace(book._services, searchers=searchers)
+    book.services = replace(book.services, searchers=searchers)
     return searchers
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from chat_schema.errors import Refused
 from chat_schema.names import RESERVED_NICKS, same_name
+from chat_server.domain.accounts import Accounts
 from chat_server.domain.people import People, Person
 from tests.support import strategies
 
@@ -15,7 +16,7 @@ from tests.support import strategies
 @pytest.fixture
 def people() -> People:
     """Nobody yet."""
-    return People()
+    return People(Accounts())
 
 
 @pytest.mark.parametrize("again", ["alice", "Alice", "ALICE"])
@@ -105,7 +106,7 @@ def test_however_people_come_rename_and_go_nicks_stay_unique(
     steps: list[tuple[int, str | None]],
 ) -> None:
     """After any steps, refused ones too, everyone is found under their own nick."""
-    people = People()
+    people = People(Accounts())
     here: list[Person] = []
     for number, (what, nick) in enumerate(steps):
         try:
