@@ -29,6 +29,7 @@ from pydantic import ValidationError
 from chat_client.keeper import QUIT, Callbacks, Event, Keeper, Reply
 from chat_client.link import GIVE_UP, Backoff, Link
 from chat_client.session import Session
+from chat_client.tls import Tls
 from chat_client.transport import Disconnected
 from chat_schema import DEFAULT_PORT, names, replies, requests
 from chat_schema.errors import Refused
@@ -56,12 +57,13 @@ class Client:
         give_up: float = GIVE_UP,
         token: str | None = None,
         backoff: Backoff | None = None,
+        tls: Tls | None = None,
     ) -> None:
         """Connect and say hello; raise Disconnected, or Refused where the nick cannot be had.
 
         When the connection breaks it is made again, for `give_up` seconds; 0 means never. `token`
         is that of a stay of before, which is taken up where it still lives. `backoff` replaces
-        the pauses between connections.
+        the pauses between connections. `tls` says how every connection is made secure; None: not.
         """
         self._patience = patience
         self._events: queue.SimpleQueue[Event | Disconnected] = queue.SimpleQueue()
@@ -79,6 +81,7 @@ class Client:
             Callbacks(on_event or self._events.put, on_link or _ignore, self._end),
             backoff,
             patience,
+            tls,
         )
 
     def __enter__(self) -> Self:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from chat_client.link import NICK_TRIES, Back, Backoff, Link, Lost, Pulse
 from chat_client.session import Fault, Incoming, ProtocolError, Session
+from chat_client.tls import Tls
 from chat_client.transport import Disconnected, Ending, Transport, connect
 from chat_client.unanswered import Answer
 from chat_schema import events, replies, requests
@@ -33,6 +34,9 @@ LONGEST = 60.0
 
 QUIT = "client.quit"
 """The code of an end that was wished for."""
+
+HOPELESS = frozenset({"connection.garbled", "connection.untrusted"})
+"""Ends after which another try would end the same, or must not be made."""
 
 
 class Callbacks(NamedTuple):
@@ -53,6 +57,7 @@ class Keeper:
         callbacks: Callbacks,
         backoff: Backoff,
         patience: float,
+        tls: Tls | None = None,
     ) -> None:
         """Connect and say hello; raise Disconnected, or Refused where hello was refused.
 
@@ -63,6 +68,7 @@ class Keeper:
         self._callbacks = callbacks
         self._backoff = backoff
         self._patience = patience
+        self._tls = tls
         self._lock = threading.Lock()
         self._futures: dict[str, Future[Any]] = {}
         self._closing = threading.Event()
@@ -140,7 +146,7 @@ class Keeper:
         with self._lock:
             self._connecting = True
         try:
-            sock = connect(*self._address, self._patience)
+            sock = connect(*self._address, self._patience, self._tls)
         finally:
             self._connecting = False
         with self._lock:
@@ -158,7 +164,7 @@ class Keeper:
 
     def _said_bye(self, reason: Disconnected) -> Disconnected:
         bye = self._session.bye
-        if bye is None or reason.code == "connection.garbled":
+        if bye is None or reason.code in HOPELESS:
             return reason
         return Disconnected(bye.code, bye.message)
 
@@ -172,7 +178,7 @@ class Keeper:
         for item in items:
             self._hand_on(item)
         final = self._closing.is_set() or not self._welcomed.done()
-        if final or reason.code == "connection.garbled":
+        if final or reason.code in HOPELESS:
             return None
         pause = self._backoff.pause(bye)
         if was_there and pause is not None:

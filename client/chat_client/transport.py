@@ -4,6 +4,7 @@ Rules:
 - Bytes are taken on the thread that calls `run`; while they are, nothing more is read, which is how
   a slow consumer slows the server's sending to it. A thread of its own writes.
 - `send` queues and returns: a server that has stopped reading us cannot block a caller.
+- With TLS the socket is a SecureSocket; nothing else differs.
 - Socket errors end here: callers see Disconnected. Whoever takes bytes may raise Ending.
 """
 
@@ -17,6 +18,7 @@ import threading
 from typing import Protocol
 
 from chat_client.session import ProtocolError
+from chat_client.tls import NoTls, SecureSocket, Tls, Untrusted, secure
 
 READ_SIZE = 64 * 1024
 """Bytes of one read."""
@@ -32,7 +34,8 @@ class Disconnected(Exception):
     """There is no connection, or no longer.
 
     `code` is that of the server's `bye` where it said one (as `server.shutdown`), else
-    `connection.refused`, `connection.lost` or `connection.garbled`.
+    `connection.refused`, `connection.lost`, `connection.garbled`, or `connection.untrusted` where
+    the server could not show who it is: that is not tried again.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -65,9 +68,9 @@ class Taker(Protocol):
 class Transport:
     """A connected socket; `run` reads for its taker until the end."""
 
-    def __init__(self, sock: socket.socket, taker: Taker) -> None:
-        sock.settimeout(None)
+    def __init__(self, sock: socket.socket | SecureSocket, taker: Taker) -> None:
         self._socket = sock
+        self._secure = sock if isinstance(sock, SecureSocket) else None
         self._taker = taker
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write, name="chat-writer", daemon=True)
@@ -104,12 +107,27 @@ class Transport:
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         while True:
-            if not poll.poll(min(self._taker.pause(), LONGEST_POLL) * 1000 + 1):
+            if not self._wait(poll):
                 self._taker.wake()
-            elif data := self._socket.recv(READ_SIZE):
+            elif (data := self._read()) is None:
+                continue
+            elif data:
                 self._taker.take(data)
             else:
                 return Disconnected("connection.lost", "The server went away.")
+
+    def _wait(self, poll: select.poll) -> bool:
+        """Wait for something to read; False: it is time to do something else."""
+        if self._secure is not None and self._secure.ready:
+            return True
+        return bool(poll.poll(min(self._taker.pause(), LONGEST_POLL) * 1000 + 1))
+
+    def _read(self) -> bytes | None:
+        """What has arrived; None where it is a part of which nothing can be made yet."""
+        try:
+            return self._socket.recv(READ_SIZE)
+        except BlockingIOError:
+            return None
 
     def _write(self) -> None:
         while (data := self._queue.get()) is not None:
@@ -123,8 +141,13 @@ class Transport:
             self._socket.shutdown(socket.SHUT_RDWR)
 
 
-def connect(host: str, port: int, timeout: float) -> socket.socket:
-    """Return a connected socket; raise Disconnected (`connection.refused`) where there is none."""
+def connect(
+    host: str, port: int, timeout: float, tls: Tls | None = None
+) -> socket.socket | SecureSocket:
+    """Return a connected socket, a secure one where `tls` says how.
+
+    Raises Disconnected: `connection.refused` where there is none, `connection.untrusted`.
+    """
     try:
         sock = socket.create_connection((host, port), timeout)
     except (OSError, UnicodeError) as error:  # the latter: what can be no name of a host
@@ -133,4 +156,18 @@ def connect(host: str, port: int, timeout: float) -> socket.socket:
             "connection.refused", f"Cannot reach {host}:{port}: {reason.lower()}."
         ) from None
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if tls is not None:
+        return _secured(sock, (host, port), timeout, tls)
+    sock.settimeout(None)
     return sock
+
+
+def _secured(
+    sock: socket.socket, address: tuple[str, int], timeout: float, tls: Tls
+) -> SecureSocket:
+    try:
+        return secure(sock, address, timeout, tls)
+    except Untrusted as error:
+        raise Disconnected("connection.untrusted", str(error)) from None
+    except NoTls as error:
+        raise Disconnected("connection.refused", str(error)) from None

@@ -212,7 +212,7 @@ def test_close_does_not_wait_for_a_network_that_is_silent(
     trying, answered = threading.Event(), threading.Event()
     late: list[socket.socket] = []
 
-    def slow(host: str, port: int, timeout: float) -> socket.socket:
+    def slow(host: str, port: int, timeout: float, tls: object) -> socket.socket:
         trying.set()
         answered.wait(PATIENCE)
         late.append(socket.create_connection((host, port), timeout))

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING
 
 from chat_client import lines
 from chat_client.client import Client
-from chat_client.commands import Help, UsageError, interpret, say
+from chat_client.command import Help, UsageError
+from chat_client.commands import interpret, say
 from chat_client.cursors import Restarted
 from chat_client.escape import escape
 from chat_client.keeper import QUIT, Event, Reply
@@ -32,6 +33,7 @@ from chat_client.pending import Pending, text_of
 from chat_client.place import LOBBY, Place
 from chat_client.recent import SHOWN, Recent
 from chat_client.tenancy import Tenancy
+from chat_client.tls import Tls
 from chat_client.transport import Disconnected
 from chat_client.unanswered import UNSURE
 from chat_schema import replies, requests
@@ -61,6 +63,7 @@ EX_REFUSED = 77
 EX_INTERRUPTED = 130
 
 EXIT_CODES = {
+    "connection.untrusted": EX_REFUSED,
     "rate.connections": EX_LATER,
     "server.full": EX_LATER,
     "protocol.version": EX_PROTOCOL,
@@ -73,9 +76,17 @@ class Plain:
     """One user's chat as lines; `run` returns the exit code."""
 
     def __init__(
-        self, host: str, port: int, nick: str | None, *, interactive: bool, commands: bool
+        self,
+        host: str,
+        port: int,
+        nick: str | None,
+        *,
+        interactive: bool,
+        commands: bool,
+        tls: Tls | None = None,
     ) -> None:
         """With `commands` lines that begin with a slash are obeyed, otherwise they are said."""
+        self._tls = tls
         self._address = (host, port)
         self._interactive = interactive
         self._commands = commands
@@ -127,6 +138,7 @@ class Plain:
                     on_end=self._on_end,
                     give_up=math.inf if self._interactive else PIPE_GIVES_UP,
                     token=self._tenancy.take(nick),
+                    tls=self._tls,
                 )
             except Refused as refused:
                 self._tenancy.release()
@@ -240,7 +252,7 @@ class Plain:
         if self._recent.hold(event):
             return
         mine = self._pending.arrived(event)
-        shown = lines.of_event(event, self._place.user)
+        shown = lines.of_event(event, self._place)
         if mine and self._interactive and shown:
             shown[-1] += " ✓"
         self._show(shown)
@@ -274,7 +286,7 @@ class Plain:
         self._place.note_reply(reply)
         self._tenancy.keep(self._place)
         recent = SHOWN if self._interactive else 0
-        self._show(lines.of_reply(request, reply, self._place.user, recent=recent))
+        self._show(lines.of_reply(request, reply, self._place, recent=recent))
         if isinstance(reply, replies.JoinOk) and new:
             self._show_recent(reply.room, reply.seq, reply.history.oldest)
         if (following := self._place.follow_up(reply)) is not None:
@@ -302,7 +314,7 @@ class Plain:
     def _recent_arrived(self, room: str, future: Future[Reply]) -> None:
         reply = future.result() if future.exception() is None else None
         if isinstance(reply, replies.HistoryOk):
-            self._show(lines.of_recent(reply, self._place.user))
+            self._show(lines.of_recent(reply, self._place))
         for event in self._recent.end(room):
             self._on_event(event)
 
