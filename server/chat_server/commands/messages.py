@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 def broadcast(services: Services, session: Session, request: requests.Broadcast) -> None:
     """Append a message to a room; its members and the author hear of it when it is kept."""
+    _require_short(services, request.text)
     unless = None
     try:
         room = session.rooms.get(request.room) or _room_of(services, session, request.room)
@@ -52,6 +53,7 @@ def broadcast(services: Services, session: Session, request: requests.Broadcast)
 
 def whisper(services: Services, session: Session, request: requests.Whisper) -> None:
     """Append a message to the conversation of two people."""
+    _require_short(services, request.text)
     person, unless = session.known, None
     try:
         other = services.hub.addressee(request.to)
@@ -77,6 +79,14 @@ def whisper(services: Services, session: Session, request: requests.Whisper) -> 
     )
     services.journal.append(entry)
     session.in_flight += 1
+
+
+def _require_short(services: Services, text: str) -> None:
+    """Refuse a text that is longer than this server takes; the protocol's own bound is higher."""
+    limit = services.limits.text
+    if len(text) > limit:
+        words = f"The text has {len(text)} characters; at most {limit} are taken."
+        raise Refused("message.too_long", words, field="text", limit=limit, size=len(text))
 
 
 def _sent_before(

@@ -137,14 +137,13 @@ def _take_up(
 
 
 def _rooms_in(cursors: Cursors) -> list[str]:
-    names = [name for name in cursors if name != EVERYONE and not name.startswith("dm:")]
-    return names[: limits.ROOMS_PER_CLIENT]
+    return [name for name in cursors if name != EVERYONE and not name.startswith("dm:")]
 
 
 def _enter(services: Services, session: Session, names: list[str]) -> dict[str, int]:
     """Enter the rooms; return the number at which each was, after which everything comes live."""
     heads: dict[str, int] = {}
-    for name in names:
+    for name in names[: services.limits.rooms]:
         try:
             room, audience = services.hub.enter(session, name)
         except Refused as refused:  # the client sees in `rooms` that it is not there

@@ -21,13 +21,10 @@ if TYPE_CHECKING:
 
 def join(services: Services, session: Session, request: requests.Join) -> Answer:
     """Enter a room; entering again is no fault and brings a new snapshot."""
-    full = len(session.rooms) >= limits.ROOMS_PER_CLIENT
-    if full and same_name(request.room) not in session.rooms:
-        raise Refused(
-            "room.limit",
-            f"You are in {limits.ROOMS_PER_CLIENT} rooms, the most one may be in.",
-            limit=limits.ROOMS_PER_CLIENT,
-        )
+    most = services.limits.rooms
+    if len(session.rooms) >= most and same_name(request.room) not in session.rooms:
+        words = f"You are in {most} rooms, the most one may be in."
+        raise Refused("room.limit", words, limit=most)
     snapshot = services.hub.join(session, request.room, request.password)
     return partial(_entered, snapshot, services.journal.retention(snapshot.room.key))
 
