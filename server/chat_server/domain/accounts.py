@@ -7,10 +7,16 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
+from chat_schema.errors import Refused
+from chat_schema.limits import PASSWORD_SHORTEST
+from chat_schema.moderation_replies import ServerRole
 from chat_schema.names import same_name
+
+NOBODY: Mapping[str, str] = MappingProxyType({})
 
 
 class Account:
@@ -18,11 +24,15 @@ class Account:
 
     `created` is in seconds since 1970. `hash` is that of the password in the PHC string format, and
     `key` a public key in base64url; either is "" where there is none. `role` is "user", "moderator"
-    or "admin". `ignored` are the uids of those from whom it takes nothing, and `conversations` its
-    whispers; the journal knows those, so they are not in the record.
+    or "admin". `ignored` are those from whom it takes nothing: their nicks, by uid.
+
+    Two things are not in the record: `conversations`, its whispers, which the journal knows, and
+    `revision`, which counts the changes of hash and key: what was shown before one is void.
     """
 
-    __slots__ = ("conversations", "created", "hash", "ignored", "key", "name", "role", "uid")
+    __slots__ = (
+        "conversations", "created", "hash", "ignored", "key", "name", "revision", "role", "uid",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -30,9 +40,9 @@ class Account:
         name: str,
         created: float,
         hash: str,
-        role: str = "user",
+        role: ServerRole = "user",
         key: str = "",
-        ignored: Iterable[str] = (),
+        ignored: Mapping[str, str] = NOBODY,
     ) -> None:
         self.uid = uid
         self.name = name
@@ -40,8 +50,15 @@ class Account:
         self.hash = hash
         self.role = role
         self.key = key
-        self.ignored = set(ignored)
+        self.ignored = dict(ignored)
         self.conversations: set[str] = set()
+        self.revision = 0
+
+    def renew(self, *, hash: str | None = None, key: str | None = None) -> None:
+        """Take another password or key; whoever is about to log in by the old one is refused."""
+        self.hash = self.hash if hash is None else hash
+        self.key = self.key if key is None else key
+        self.revision += 1
 
     def as_record(self) -> dict[str, Any]:
         """What is kept of it, as JSON can hold it."""
@@ -52,7 +69,7 @@ class Account:
             "hash": self.hash,
             "role": self.role,
             "key": self.key,
-            "ignored": sorted(self.ignored),
+            "ignored": dict(self.ignored),
         }
 
     @classmethod
@@ -92,3 +109,14 @@ class Accounts:
     def all(self) -> list[Account]:
         """Every account, in no order."""
         return list(self._by_uid.values())
+
+
+def require_strong(password: str, nick: str) -> None:
+    """Refuse (`auth.weak`) a new password that is too short, or the nick."""
+    if len(password) < PASSWORD_SHORTEST:
+        message = f"A password has at least {PASSWORD_SHORTEST} characters."
+    elif password.casefold() == nick.casefold():
+        message = "The nick is no password: everybody knows it."
+    else:
+        return
+    raise Refused("auth.weak", message, limit=PASSWORD_SHORTEST)
