@@ -40,6 +40,7 @@ from chat_server.net.connection import Connection, Terms
 from chat_server.net.listener import Listener, listen
 from chat_server.net.local import CONTROL, LocalListener
 from chat_server.net.loop import Clock, Item, Loop
+from chat_server.net.tls import TlsContext
 from chat_server.reloading import restart_needed
 from chat_server.services import Resume, Services
 from chat_server.telemetry import Telemetry
@@ -72,7 +73,8 @@ class ChatServer:
     `settings` is used as it is; otherwise keyword arguments are settings of `[server]`, such as
     `port=0` for a free port, and nothing is kept unless `data` names a folder. `unlimited` lifts
     per-address limits. Raises, before anything has started, OSError where the address cannot be
-    had, FolderRefused where the folder cannot, DatabaseRefused where the database in it cannot.
+    had, TlsRefused where the certificate cannot, FolderRefused where the folder cannot,
+    DatabaseRefused where the database in it cannot.
     """
 
     def __init__(
@@ -84,6 +86,8 @@ class ChatServer:
         **server: Any,
     ) -> None:
         self.settings = settings or config.load(None, {"data": config.MEMORY, **server})
+        secrets = self.settings.tls
+        self.tls = TlsContext(secrets.cert, secrets.key, secrets.required)
         self.telemetry = Telemetry()
         self._clock = clock or Clock()
         self._addresses = Addresses(None if unlimited else _address_limits(self.settings))
@@ -187,9 +191,11 @@ class ChatServer:
         """Take up what can change while serving; return the changes that need a restart, by name.
 
         Bounds hold for connections from now on. Raises, and then nothing has changed, ConfigError
-        where the administrator's password cannot be read. The main thread calls, or a program's.
+        where the administrator's password cannot be read, TlsRefused where the certificate cannot
+        be used. The main thread calls, or a program's.
         """
         auth = Auth(settings.auth, settings.admin)
+        self.tls.reload(settings.tls.cert, settings.tls.key, settings.tls.required)
         self._services.auth.take_over(auth)
         self._log.messages = settings.log.messages
         self._terms = _terms(settings)
@@ -285,7 +291,7 @@ class ChatServer:
     def _seat(self, loop: Loop, item: tuple[Any, socket, str, int]) -> None:
         _, sock, address, number = item
         attend = partial(Session, self._services, number)
-        connection = Connection(sock, address, loop, self._terms, attend)
+        connection = Connection(sock, address, loop, self._terms, attend, self.tls)
         loop.adopt(connection)
         if self._stopping:  # it came in at the last moment, after everybody was told
             connection.close(_last_words(), "shutdown")

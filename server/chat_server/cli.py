@@ -66,6 +66,8 @@ def _of_a_folder(command: Any) -> Any:
 @click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free one.  [default: 5555]")
 @_of_a_folder
 @click.option("--io-threads", type=click.IntRange(1, 64), help="Loop threads.  [default: 1]")
+@click.option("--tls-cert", metavar="FILE", help="Offer TLS with this certificate (PEM).")
+@click.option("--tls-key", metavar="FILE", help="Its key, if not in the same file.")
 @click.option("--log-dir", metavar="DIR", help="Log into a file a day there, too.")
 @click.option(
     "--log-format", type=click.Choice(["text", "json"]), help="Lines of the log.  [default: text]"
@@ -173,6 +175,38 @@ def _write(line: str) -> None:
         _fail(f"cannot write: {error.strerror}", EX_IOERR)
 
 
+@main.group()
+def cert() -> None:
+    """Make a certificate for TLS."""
+
+
+@cert.command("dev")
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    metavar="DIR",
+    help="Where to put it.  [default: here]",
+)
+@click.option("--host", "names", multiple=True, metavar="NAME", help="A name or address it is for.")
+def cert_dev(folder: Path, names: tuple[str, ...]) -> None:
+    """Make a certificate for trying, signed by itself, that is valid for a year."""
+    from chat_server import certificate
+
+    try:
+        made = certificate.make(folder, names)
+    except FileExistsError as error:
+        _fail(f"{error.filename} is there already and is not replaced", EX_CANTCREAT)
+    except OSError as error:
+        _fail(f"cannot write {error.filename}: {error.strerror}", EX_CANTCREAT)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    click.echo(f"key {made.fingerprint}")
+    click.echo(f"chat-server run --tls-cert {made.cert} --tls-key {made.key}")
+    click.echo(f"chat-client --host {next(iter(names), 'localhost')} --tls-ca {made.cert}")
+
+
 def _reader(config_file: Path | None, options: dict[str, Any]) -> Callable[[], Configuration]:
     """What reads the settings of this command, as often as called."""
     from chat_server import config
@@ -230,11 +264,12 @@ def _refusals() -> Iterator[None]:
 def _open(settings: Settings, no_limits: bool) -> ChatServer:
     from chat_server.app import ChatServer
     from chat_server.config import ConfigError
+    from chat_server.net.tls import TlsRefused
 
     try:
         with _refusals():
             return ChatServer(settings, unlimited=no_limits)
-    except ConfigError as error:
+    except (ConfigError, TlsRefused) as error:
         _fail(str(error), EX_CONFIG)
     except OSError as error:
         where = f"{settings.server.host}:{settings.server.port}"

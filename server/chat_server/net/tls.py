@@ -34,6 +34,10 @@ RECORD = 16 * 1024
 """Bytes of a record at most: what one read from the TLS machine brings."""
 
 
+OTHER_KEY = frozenset({"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"})
+"""OpenSSL's reasons when a key belongs to another certificate."""
+
+
 class TlsRefused(Exception):
     """A certificate or its key cannot be used; the message is one line that says which and why."""
 
@@ -292,10 +296,10 @@ def _no_password() -> bytes:
 
 def _why(error: Exception, cert: str, key: str | None) -> str:
     where = f"{cert} with {key}" if key is not None else cert
-    match getattr(error, "reason", None):
-        case "KEY_VALUES_MISMATCH":
-            return f"the key in {key or cert} is not that of the certificate in {cert}"
-        case str(reason):
-            return f"cannot use {where} for TLS: {reason.lower().replace('_', ' ')}"
-        case _:
-            return f"cannot use {where} for TLS: {error}"
+    reason = getattr(error, "reason", None)
+    if reason in OTHER_KEY:
+        return f"the key in {key or cert} is not that of the certificate in {cert}"
+    if "PEM lib" in str(error):
+        return f"no certificate with its key, in PEM, is in {where}"
+    words = reason.lower().replace("_", " ") if reason else str(error)
+    return f"cannot use {where} for TLS: {words}"
