@@ -13,7 +13,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat_schema.names import EVERYONE
-from chat_server.commands import history, messages, presence, rooms
+from chat_server.commands import (
+    accounts,
+    administration,
+    history,
+    ignoring,
+    login,
+    messages,
+    operation,
+    presence,
+    rooms,
+)
 from chat_server.commands.results import Answer, Awaited, Farewell, Later
 from chat_server.domain.meters import Metered
 from chat_server.domain.rights import Rank
@@ -65,5 +75,24 @@ ROWS: dict[str, Row] = {
     "whisper": Row(messages.whisper, Rank.GUEST, appends=True, meter="messages"),
     "history": Row(history.history, Rank.GUEST, meter="reads"),
     "search": Row(history.search, Rank.GUEST, meter="reads"),
+    "challenge": Row(login.challenge, Rank.STRANGER),
+    "login": Row(login.login, Rank.GUEST),
+    "logout": Row(login.logout, Rank.ACCOUNT),
+    "register": Row(accounts.register, Rank.GUEST),
+    "passwd": Row(accounts.passwd, Rank.ACCOUNT),
+    "key": Row(accounts.key, Rank.ACCOUNT),
+    "unregister": Row(accounts.unregister, Rank.ACCOUNT),
+    "ignore": Row(ignoring.ignore, Rank.GUEST),
+    "unignore": Row(ignoring.unignore, Rank.GUEST),
+    "ignores": Row(ignoring.ignores, Rank.GUEST),
+    "elevate": Row(administration.elevate, Rank.GUEST),
+    "sessions": Row(administration.sessions, Rank.ADMIN),
+    "rename": Row(administration.rename, Rank.ADMIN),
+    "shutdown": Row(administration.shutdown, Rank.ADMIN),
+    "stats": Row(administration.stats, Rank.ADMIN),
+    "lockdown": Row(administration.lockdown, Rank.ADMIN),
+    "audit": Row(administration.audit, Rank.ADMIN),
+    "accounts": Row(operation.accounts, Rank.OPERATOR),
+    "account": Row(operation.account, Rank.OPERATOR),
 }
 """Every request the server knows."""
