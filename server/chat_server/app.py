@@ -25,7 +25,7 @@ from chat_server.audit import Audit
 from chat_server.auth import Auth
 from chat_server.control import Control
 from chat_server.dispatch import Session, farewell
-from chat_server.domain.addresses import Addresses, AddressLimits
+from chat_server.domain.addresses import Addresses, AddressLimits, StayLimits, Stays
 from chat_server.domain.attempts import Attempts
 from chat_server.domain.meters import MeterTerms
 from chat_server.domain.rooms import Rooms
@@ -72,8 +72,8 @@ class ChatServer:
 
     `settings` is used as it is; otherwise keyword arguments are settings of `[server]`, such as
     `port=0` for a free port, and nothing is kept unless `data` names a folder. `unlimited` lifts
-    per-address limits. Raises, before anything has started, OSError where the address cannot be
-    had, TlsRefused where the certificate cannot, FolderRefused where the folder cannot,
+    rates and per-address limits. Raises, before anything has started, OSError where the address
+    cannot be had, TlsRefused where the certificate cannot, FolderRefused where the folder cannot,
     DatabaseRefused where the database in it cannot.
     """
 
@@ -103,6 +103,7 @@ class ChatServer:
             Rooms(self.settings.limits.rooms),
             self._log,
             self.settings.rooms.ownerless,
+            Stays(None if unlimited else _stay_limits(self.settings)),
         )
         self._unlimited = unlimited
         self._workers = Workers(self.settings.server.workers, self.settings.limits.waiting_jobs)
@@ -414,6 +415,10 @@ def _address_limits(settings: config.Settings) -> AddressLimits:
         window=limits.new_connections_window,
         exempt_loopback=limits.exempt_loopback,
     )
+
+
+def _stay_limits(settings: config.Settings) -> StayLimits:
+    return StayLimits(settings.limits.stays, settings.limits.exempt_loopback)
 
 
 def _meter_terms(settings: config.Settings) -> MeterTerms:

@@ -27,6 +27,7 @@ from chat_schema.moderation_replies import Officer
 from chat_schema.names import EVERYONE, conversation_of, same_name, uids_of
 from chat_server import composition
 from chat_server.domain.accounts import Account
+from chat_server.domain.addresses import Stays
 from chat_server.domain.people import Person
 from chat_server.domain.rooms import Room, Rooms
 from chat_server.eventlog import EventLog
@@ -66,11 +67,17 @@ class Hub(Governance):
     """Everybody and every room, for all loops."""
 
     def __init__(
-        self, journal: Journal, rooms: Rooms, log: EventLog, ownerless: Iterable[str] = ()
+        self,
+        journal: Journal,
+        rooms: Rooms,
+        log: EventLog,
+        ownerless: Iterable[str] = (),
+        stays: Stays | None = None,
     ) -> None:
         super().__init__(journal, rooms, ownerless)
         self._log = log
         self._held: dict[str, Held] = {}
+        self._counted = stays or Stays(None)
 
     def open(self, loops: Sequence[Loop]) -> list[Held]:
         """Begin, with the loops that deliver; return the stays of an earlier run, now held."""
@@ -123,6 +130,7 @@ class Hub(Governance):
             if others and others[0].number > session.number:
                 raise _replaced()
             held = self._held.pop(digest, None)
+            self._counted.release(digest)
             person.held.discard(digest)
             self._unseat(others)
             if held is None:  # not the rooms of the other session: it may just be entering them
@@ -145,7 +153,9 @@ class Hub(Governance):
             self._unseat([session])
             session.rooms.clear()
             self._go(old, rooms, "switched", loop.stamp)
-            self._seat(session, self._person(None, account), session.digest)
+            person = self._person(None, account)
+            person.meter = person.meter or old.meter  # another name does not fill it
+            self._seat(session, person, session.digest)
             stayed = [room for room in rooms if self._stays(session, room)]
         for room in rooms:
             if room not in stayed:
@@ -156,7 +166,8 @@ class Hub(Governance):
     def depart(self, session: Session, reason: LeaveReason, *, hold: bool) -> Held | None:
         """Let go of a session that has ended, and tell its rooms; or hold its stay.
 
-        Returns what is held, for `release` when its time has come.
+        It is not held where its address has too many of them. Returns what is held, for `release`
+        when its time has come.
         """
         person, digest = session.known, session.digest
         with self._lock:
@@ -165,7 +176,8 @@ class Hub(Governance):
             self._unseat([session])
             rooms = dict(session.rooms)
             session.rooms.clear()
-            if digest is not None and hold:
+            address = session.connection.address
+            if digest is not None and hold and self._counted.hold(digest, address):
                 held = self._held[digest] = Held(person, digest, rooms)
                 person.held.add(digest)
                 return held
@@ -179,22 +191,29 @@ class Hub(Governance):
             if self._held.get(held.digest) is not held:
                 return
             del self._held[held.digest]
+            self._counted.release(held.digest)
             held.person.held.discard(held.digest)
             self._end_stay(held.person, held.digest, held.rooms, reason, stamp)
         self._drop_void(held.rooms)
 
     def put_off(
-        self, uid: str, refused: Refused, stamp: str, *, but: Session | None = None
+        self,
+        uid: str,
+        refused: Refused,
+        stamp: str,
+        *,
+        but: Session | None = None,
+        reason: LeaveReason = "kicked",
     ) -> None:
         """End everything of a person: their sessions with this refusal, and their held stays.
 
-        `but` is a session that goes on.
+        `but` is a session that goes on; `reason` is what is told of those who are held.
         """
         self.dismiss([session for session in self.sessions(uid) if session is not but], refused)
         person = self._people.by_uid(uid)
         held = [self._held[digest] for digest in list(person.held)] if person is not None else []
         for stay in held:
-            self.release(stay, stamp, "kicked")
+            self.release(stay, stamp, reason)
 
     def keep_stay(self, session: Session, done: Done) -> None:
         """Keep the stay as it is now, so that it can be resumed after a restart too."""
@@ -220,6 +239,10 @@ class Hub(Governance):
         self._log.note("nick", uid=person.uid, old=old, nick=nick)
         for session in self.sessions(person.uid):
             session.connection.loop.post((_keep, self, session))
+
+    def new_uid(self) -> str:
+        """A uid for an account that is made while nobody is online as it."""
+        return _new_uid()
 
     def addressee(self, nick: str) -> Person:
         """Whom a whisper reaches: somebody online, or an account; raise Refused where nobody is."""

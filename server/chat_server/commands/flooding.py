@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from chat_schema.moderation_replies import Sanction
+from chat_server.domain.meters import Meter
 from chat_server.domain.people import Person
 
 if TYPE_CHECKING:
@@ -25,12 +26,12 @@ def flood_mutes(services: Services, session: Session) -> list[Sanction]:
     """Everybody online who is muted for flooding now, whoever is mute longest first."""
     now = session.connection.loop.now
     muted = [
-        (meter.muted_until, person)
+        (meter, person)
         for person in services.hub.everyone()
-        if (meter := person.meter) is not None and meter.muted_until > now
+        if (meter := person.meter) is not None and now < meter.muted_until
     ]
-    muted.sort(key=lambda found: found[0])
-    return [_sanction(services, session, person, until - now) for until, person in muted]
+    muted.sort(key=lambda found: found[0].muted_since)
+    return [_sanction(session, meter, person) for meter, person in muted]
 
 
 def unmute_flooder(person: Person, now: float) -> bool:
@@ -38,16 +39,17 @@ def unmute_flooder(person: Person, now: float) -> bool:
     return person.meter is not None and person.meter.unmute(now)
 
 
-def _sanction(services: Services, session: Session, person: Person, left: float) -> Sanction:
-    clock = session.connection.loop.clock
-    assert services.meters is not None  # who has a meter got it by these terms
-    gone = services.meters.flood_mute - left
+def _sanction(session: Session, meter: Meter, person: Person) -> Sanction:
+    loop = session.connection.loop
+    since, until = (
+        timedelta(seconds=loop.now - at) for at in (meter.muted_since, meter.muted_until)
+    )
     return Sanction(
         id=ID,
         nick=person.nick,
         uid=person.uid,
         by=BY,
         reason=REASON,
-        since=clock.stamp(timedelta(seconds=gone)),
-        until=clock.stamp(timedelta(seconds=-left)),
+        since=loop.clock.stamp(since),
+        until=loop.clock.stamp(until),
     )

@@ -83,13 +83,16 @@ class Bucket:
 
 
 class Meter:
-    """What one person has used; `muted_until` is on the clock of `now`, in the past if not muted.
+    """What one person has used; muted from `muted_since` to `muted_until`, on the clock of `now`.
 
-    The loops of a person's sessions call, each with its own time.
+    Both are long ago where nobody is muted. The loops of a person's sessions call, each with its
+    own time.
     """
 
-    __slots__ = ("_joins", "_messages", "_reads", "_refusals", "_terms", "_warned_at",
-                 "muted_until")  # fmt: skip
+    __slots__ = (
+        "_joins", "_messages", "_reads", "_refusals", "_terms", "_warned_at", "muted_since",
+        "muted_until",
+    )  # fmt: skip
 
     def __init__(self, terms: MeterTerms) -> None:
         self._terms = terms
@@ -98,7 +101,7 @@ class Meter:
         self._reads = Bucket(terms.reads.burst, terms.reads.per_second)
         self._refusals: deque[float] = deque(maxlen=PATIENCE)
         self._warned_at = -math.inf
-        self.muted_until = -math.inf
+        self.muted_since = self.muted_until = -math.inf
 
     def message(self, cost: int, now: float) -> Warned | None:
         """Charge a message of `cost` units; "warn" where it is the first one too many.
@@ -138,7 +141,7 @@ class Meter:
         self._refusals.append(now)
         if len(self._refusals) == PATIENCE and now - self._refusals[0] <= LATELY:
             self._refusals.clear()
-            self.muted_until = now + self._terms.flood_mute
+            self.muted_since, self.muted_until = now, now + self._terms.flood_mute
             return self._muted(cost, now)
         words = "You send too many messages; this one was not sent. Wait a little."
         return Refused("rate.messages", words, retry_after=self._messages.wait(cost, now))
