@@ -70,6 +70,15 @@ class Governance:
             account = self.accounts.by_name(nick)
             return account and (self._people.by_uid(account.uid) or account)
 
+    def user(self, uid: str) -> User | None:
+        """Whoever has this uid, as others see them, online or an account; None where nobody has."""
+        with self._lock:
+            person = self._people.by_uid(uid)
+            account = self.accounts.by_uid(uid)
+        if person is not None:
+            return person.user
+        return User(uid=uid, nick=account.name, registered=True) if account is not None else None
+
     def sessions(self, uid: str) -> tuple[Session, ...]:
         """The sessions of a person; none where they are not connected."""
         return self._sessions.get(uid, ())
@@ -169,17 +178,34 @@ class Governance:
             raise refused
 
     def withdraw(self, uid: str, room: Room | None, refused: Refused) -> None:
-        """Have everything that somebody is about to say there, or anywhere, refused."""
+        """Have all that somebody says there, or anywhere, refused, what is on its way too.
+
+        Until `permit`, or until they have left the room and entered it again.
+        """
         with self._lock:
             person = self._people.by_uid(uid)
-            rooms = [room] if room is not None else list(person.rooms.values()) if person else []
-            for place in rooms:
+            for voice in self._voices(person, room):
+                voice.refused = refused
+
+    def permit(self, uid: str, room: Room | None) -> None:
+        """Let somebody say more there, or anywhere, once `withdraw` has had its effect."""
+        with self._lock:
+            person = self._people.by_uid(uid)
+            if person is None:
+                return
+            for place in [room] if room is not None else person.rooms.values():
                 if uid in place.voices:
-                    place.voices[uid].refused = refused
                     place.voices[uid] = Voice()
-            if room is None and person is not None:
-                person.voice.refused = refused
+            if room is None:
                 person.voice = Voice()
+
+    @staticmethod
+    def _voices(person: Person | None, room: Room | None) -> list[Voice]:
+        if person is None:
+            return []
+        if room is not None:
+            return [room.voices[person.uid]] if person.uid in room.voices else []
+        return [place.voices[person.uid] for place in person.rooms.values()] + [person.voice]
 
     # Accounts
 
@@ -214,17 +240,19 @@ class Governance:
                     self._pass_on(key, policy, account.uid, stamp)
         self._journal.keep_record("account", account.uid, None, done)
 
-    def adopt(self, session: Session, account: Account) -> None:
-        """Make the session's person, a guest until now, that of the account with the same uid."""
-        person = session.known
+    def adopt(self, person: Person, account: Account, witness: Session) -> None:
+        """Make a guest the person of the account with the same uid; `witness` is told in any case.
+
+        That session may have ended since it asked.
+        """
         with self._lock:
             person.adopt(account)
             for room in person.rooms.values():
                 room.policy.register(person.uid, person.nick)
                 self._keep_policy(room)
-            stamp = session.connection.loop.stamp
+            stamp = witness.connection.loop.stamp
             body = composition.renamed(person, person.nick, stamp)
-            self._delivery.announce_once(tuple(person.rooms), session, body)
+            self._delivery.announce_once(tuple(person.rooms), witness, body)
 
     def _restore_governance(self) -> None:
         """Take in what an earlier run has kept."""
@@ -236,10 +264,10 @@ class Governance:
 
     # Telling and ending
 
-    def tell(self, uid: str, frame: bytes) -> None:
-        """Send a whole frame to every session of a person."""
+    def tell(self, uid: str, frame: bytes, outside: str = "") -> None:
+        """Send a whole frame to all sessions of a person, those in the room `outside` left out."""
         for session in self.sessions(uid):
-            session.connection.loop.post((_send, session, frame))
+            session.connection.loop.post((_send, session, frame, outside))
 
     def dismiss(self, sessions: Iterable[Session], refused: Refused) -> None:
         """End sessions with an error and `bye`; their stays are not held."""
@@ -317,7 +345,7 @@ class Governance:
             room.policy = Policy()
         self._keep_policy(room)
         if heir is not None:
-            self._proclaim(room, room.members[heir], stamp)
+            self.proclaim(room, room.members[heir], stamp)
 
     def _pass_on(self, key: str, policy: Policy, uid: str, stamp: str) -> None:
         """Have somebody hold no office in a room any more, whether it is open or not."""
@@ -327,11 +355,11 @@ class Governance:
         if room is not None:
             self._keep_policy(room)
             if heir is not None:
-                self._proclaim(room, room.members[heir], stamp)
+                self.proclaim(room, room.members[heir], stamp)
         else:
             self._store_policy(key, policy)
 
-    def _proclaim(self, room: Room, heir: Person, stamp: str) -> None:
+    def proclaim(self, room: Room, heir: Person, stamp: str) -> None:
         """Tell a room who owns it now."""
         extra = {"target": heir.user.model_dump(exclude_none=True), "role": "owner"}
         head, tail = composition.act("promote", room.name, stamp, heir, extra)
@@ -383,9 +411,10 @@ def on_server(refused: Refused) -> Refused:
     )
 
 
-def _send(loop: Loop, item: tuple[Any, Session, bytes]) -> None:
-    _, session, frame = item
-    session.connection.send(frame)
+def _send(loop: Loop, item: tuple[Any, Session, bytes, str]) -> None:
+    _, session, frame, outside = item
+    if outside not in session.connection.audiences:
+        session.connection.send(frame)
 
 
 def _end(loop: Loop, item: tuple[Any, Session, Refused]) -> None:

@@ -482,7 +482,7 @@ class Hub(Governance):
                 registered = person.account is not None
                 room.policy.enter(person.uid, person.nick, registered=registered)
                 self._keep_policy(room)
-                self._proclaim(room, person, stamp)
+                self.proclaim(room, person, stamp)
 
     def _restore_conversations(self) -> None:
         for room in self._journal.conversations():

@@ -13,6 +13,7 @@ from chat_server import composition
 from chat_server.domain.people import Person
 from chat_server.domain.rights import Rank
 from chat_server.domain.rooms import Room
+from chat_server.domain.voice import Voice
 from chat_server.journal.base import Answer, Entry
 
 T = TypeVar("T")
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
 def broadcast(services: Services, session: Session, request: requests.Broadcast) -> None:
     """Append a message to a room; its members and the author hear of it when it is kept."""
     _require_short(services, request.text)
-    unless = None
+    unless, voice = None, None
     try:
         room = session.rooms.get(request.room) or _room_of(services, session, request.room)
+        voice = _voice(session, room)  # first: a mute from here on withdraws it
         if room.guarded or services.hub.policy.guarded:
             services.hub.require_speech(session, room, session.connection.loop.wall)
     except Refused as refused:
@@ -45,7 +47,7 @@ def broadcast(services: Services, session: Session, request: requests.Broadcast)
         re=request.id,
         answer=_sent(session, request, room.name, ts),
         unless=unless,
-        voice=room.voices.get(session.known.uid),
+        voice=voice,
     )
     services.journal.append(entry)
     session.in_flight += 1
@@ -55,6 +57,7 @@ def whisper(services: Services, session: Session, request: requests.Whisper) -> 
     """Append a message to the conversation of two people."""
     _require_short(services, request.text)
     person, unless = session.known, None
+    voice = person.voice  # before the policy is asked, as above
     try:
         other = services.hub.addressee(request.to)
         _require_heard(services, session, other)
@@ -75,10 +78,18 @@ def whisper(services: Services, session: Session, request: requests.Whisper) -> 
         answer=_sent(session, request, room, ts),
         people=(person.uid, other.uid),
         unless=unless,
-        voice=person.voice,
+        voice=voice,
     )
     services.journal.append(entry)
     session.in_flight += 1
+
+
+def _voice(session: Session, room: Room) -> Voice | None:
+    """The right to speak in the room; raise Refused where it ended with a ban a moment ago."""
+    voice = room.voices.get(session.known.uid)
+    if voice is None and room.name != EVERYONE:
+        raise Refused("room.not_member", f"You are not in {room.name} any more.", field="room")
+    return voice
 
 
 def _require_short(services: Services, text: str) -> None:

@@ -83,6 +83,7 @@ def topic(services: Services, session: Session, request: requests.Topic) -> Answ
         re=request.id,
         answer=answer,
         topic=request.topic,
+        voice=room.voices.get(session.known.uid),
     )
     services.journal.append(entry)
     session.in_flight += 1

@@ -131,7 +131,20 @@ class Policy:
         owned = uid in self.owners
         self._take_office(uid)
         self._forget_if_unused(uid)
-        return self._pass_on(uid, members) if owned and not self.owners else None
+        return self.pass_on(uid, members) if owned else None
+
+    def pass_on(self, uid: str, members: Mapping[str, Person]) -> str | None:
+        """Have the first moderator own what nobody owns, else who is there longest, but not `uid`.
+
+        Returns who owns it now; None where somebody did, or nobody is there.
+        """
+        heirs = [other for other in members if other != uid]
+        if self.owners or not heirs:
+            return None
+        heir = next((other for other in self.moderators if other in heirs), heirs[0])
+        person = members[heir]
+        self.enter(heir, person.nick, registered=person.account is not None)
+        return heir
 
     def register(self, uid: str, name: str) -> None:
         """Take note that a guest has an account now: what they hold they hold for good."""
@@ -197,15 +210,6 @@ class Policy:
             for kind, held in all_held.items()
         }
         return {kind: held for kind, held in lasting.items() if held}
-
-    def _pass_on(self, uid: str, members: Mapping[str, Person]) -> str | None:
-        """Have the first moderator in the room own it, else who is there longest."""
-        heirs = [other for other in members if other != uid]
-        heir = next((other for other in self.moderators if other in heirs), next(iter(heirs), None))
-        if heir is not None:
-            person = members[heir]
-            self.enter(heir, person.nick, registered=person.account is not None)
-        return heir
 
     def _hold(self, uid: str, name: str, rank: Rank, registered: bool) -> None:
         self._take_office(uid)

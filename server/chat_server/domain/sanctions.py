@@ -127,7 +127,7 @@ class Sanctions:
         self._all = (*others, sanction)
 
     def named(self, name: str, now: float, uid: str | None = None) -> list[Sanction]:
-        """Those in force that `name` names, an id, a nick or a network, or that are against `uid`."""
+        """Those in force that `name`, an id, nick or network, names, or that are against `uid`."""
         return [
             found
             for found in self.in_force(now)
