@@ -1,19 +1,21 @@
 """The commands a user types: one registry that reads lines, makes requests, and writes /help.
 
 A line that begins with `/` is a command, in any case; `//` begins a text with one slash; anything
-else is said in the current room. An unknown command is never sent as text.
+else is said in the current room. An unknown command is never sent as text. What those commands
+are that are not about talking is in account_commands.py, room_commands.py and server_commands.py.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 
 from pydantic import ValidationError
 
+from chat_client import account_commands, room_commands, server_commands
 from chat_client.client import new_cid
+from chat_client.command import Action, Command, Help, Secret, UsageError, here, room_name
 from chat_client.lines import ACTION
 from chat_client.place import LOBBY, Place
 from chat_schema import limits, requests
@@ -22,37 +24,12 @@ from chat_schema.names import EVERYONE
 SHOWN_HISTORY = 20
 """Messages that /search shows, and /history unless told: a screen of them."""
 
-
-class UsageError(Exception):
-    """A line that cannot be done as it was typed; the message says what would be right."""
-
-
-@dataclass(frozen=True)
-class Help:
-    """Lines to show instead of something to ask."""
-
-    lines: list[str]
-
-
-Action = requests.Request | Help
-Make = Callable[[Place, str], Action]
-
-
-@dataclass(frozen=True)
-class Command:
-    """One command: `make` turns where the user is and what follows the name into an action."""
-
-    name: str
-    arguments: str
-    help: str
-    example: str
-    make: Make
-    aliases: tuple[str, ...] = ()
-
-    @property
-    def usage(self) -> str:
-        """How it is typed."""
-        return f"/{self.name} {self.arguments}".rstrip()
+THEMES = {
+    "account": "a name that is yours",
+    "room": "looking after a room",
+    "server": "looking after the server",
+}
+"""The parts of /help that are shown when they are asked for."""
 
 
 def interpret(line: str, place: Place) -> Action | None:
@@ -76,8 +53,27 @@ def say(text: str, place: Place) -> Action | None:
     return _checked(lambda: _say(place, text), "Type a message, or /help")
 
 
+def reveal(secret: Secret, answers: Sequence[str]) -> requests.Request:
+    """Make the request of a secret that was asked for; raise UsageError."""
+    action = _checked(lambda: secret.make(*answers), "Nothing was sent.")
+    assert isinstance(action, requests.Request)
+    return action
+
+
+def may_be_kept(line: str) -> bool:
+    """Whether a line may be offered again: not where a password seems to be typed in it."""
+    words = line.strip().removeprefix("/").split()
+    if not line.strip().startswith("/") or not words:
+        return True
+    name = words[0].lower()
+    close = [name] if name in BY_NAME else get_close_matches(name, BY_NAME, 3, cutoff=0.6)
+    return not any(
+        reveals(words[1:]) for each in close if (reveals := BY_NAME[each].reveals) is not None
+    )
+
+
 def _make(command: Command, place: Place, rest: str) -> Action:
-    if not rest and command.arguments and not command.arguments.startswith("["):
+    if not rest and command.needs_words:
         raise UsageError(f"Usage: {command.usage}   for example: {command.example}")
     return _checked(lambda: command.make(place, rest), f"Usage: {command.usage}")
 
@@ -101,18 +97,8 @@ def _find(name: str) -> Command:
     return command
 
 
-def _here(place: Place) -> str:
-    if place.room is None:
-        raise UsageError("You are in no room. Enter one: /join ROOM")
-    return place.room
-
-
-def _room(name: str) -> str:
-    return name.removeprefix("#")
-
-
 def _say(place: Place, text: str) -> Action:
-    return requests.Broadcast(room=_here(place), text=text, cid=new_cid())
+    return requests.Broadcast(room=here(place), text=text, cid=new_cid())
 
 
 def _me(place: Place, rest: str) -> Action:
@@ -123,12 +109,8 @@ def _nick(place: Place, rest: str) -> Action:
     return requests.Nick(nick=rest)
 
 
-def _join(place: Place, rest: str) -> Action:
-    return requests.Join(room=_room(rest))
-
-
 def _leave(place: Place, rest: str) -> Action:
-    room = _room(rest) or _here(place)
+    room = room_name(rest) or here(place)
     if room.lower() == LOBBY and len(place.rooms) == 1:
         raise UsageError("The lobby is the last room you are in. Join another first, or /quit.")
     return requests.Leave(room=room)
@@ -141,7 +123,7 @@ def _rooms(place: Place, rest: str) -> Action:
 def _users(place: Place, rest: str) -> Action:
     if rest == EVERYONE or (not rest and place.room is None):
         return requests.Users()
-    return requests.Users(room=_room(rest) or place.room)
+    return requests.Users(room=room_name(rest) or place.room)
 
 
 def _whisper(place: Place, rest: str) -> Action:
@@ -159,15 +141,15 @@ def _reply(place: Place, rest: str) -> Action:
 
 def _topic(place: Place, rest: str) -> Action:
     if rest == "-":
-        return requests.Topic(room=_here(place), topic="")
-    return requests.Topic(room=_here(place), topic=rest or None)
+        return requests.Topic(room=here(place), topic="")
+    return requests.Topic(room=here(place), topic=rest or None)
 
 
 def _history(place: Place, rest: str) -> Action:
     count = rest or str(SHOWN_HISTORY)
     if not re.fullmatch(r"[0-9]{1,3}", count) or not 1 <= int(count) <= limits.HISTORY_PAGE:
         raise UsageError(f"COUNT is 1 to {limits.HISTORY_PAGE}. Usage: {BY_NAME['history'].usage}")
-    return requests.History(room=_here(place), limit=int(count))
+    return requests.History(room=here(place), limit=int(count))
 
 
 def _search(place: Place, rest: str) -> Action:
@@ -179,28 +161,52 @@ def _quit(place: Place, rest: str) -> Action:
 
 
 def _help(place: Place, rest: str) -> Action:
+    word = rest.removeprefix("/").lower()
+    if word in THEMES:
+        return Help([f"-- commands: {THEMES[word]}", *_listed(word)])
     if rest:
-        command = _find(rest.removeprefix("/"))
-        also = "".join(f" /{alias}" for alias in command.aliases)
-        lines = [f"-- {command.usage}", f"   {command.help}", f"   For example: {command.example}"]
-        return Help(lines + ([f"   Also:{also}"] if also else []))
-    width = max(len(command.usage) for command in COMMANDS)
-    lines = [f"   {command.usage:{width}}  {command.help}" for command in COMMANDS]
-    aliases = " ".join(f"/{alias}" for command in COMMANDS for alias in command.aliases)
-    return Help(
-        [
-            "-- commands (anything else is said in the room you are in)",
-            *lines,
-            f"   {'//TEXT':{width}}  Say a text that begins with a slash.",
-            f"   Also: {aliases}",
-        ]
-    )
+        return Help(_about(_find(word)))
+    others = [f"   /help {theme:<8} {what}: {_names(theme)}" for theme, what in THEMES.items()]
+    return Help(["-- commands (anything else is said in the room you are in)", *_chat(), *others])
+
+
+def _chat() -> list[str]:
+    width = _width("chat")
+    aliases = " ".join(f"/{alias}" for each in _of("chat") for alias in each.aliases)
+    slash = f"   {'//TEXT':{width}}  Say a text that begins with a slash."
+    return [*_listed("chat"), slash, f"   Also: {aliases}"]
+
+
+def _about(command: Command) -> list[str]:
+    lines = [f"-- {command.usage}", f"   {command.help}", f"   For example: {command.example}"]
+    also = "".join(f" /{alias}" for alias in command.aliases)
+    more = [f"   {line}" for line in command.more]
+    return lines + more + ([f"   Also:{also}"] if also else [])
+
+
+def _listed(theme: str) -> list[str]:
+    width = _width(theme)
+    return [f"   {command.usage:{width}}  {command.help}" for command in _of(theme)]
+
+
+def _names(theme: str) -> str:
+    return " ".join(f"/{command.name}" for command in _of(theme))
+
+
+def _width(theme: str) -> int:
+    return max(len(command.usage) for command in _of(theme))
+
+
+def _of(theme: str) -> list[Command]:
+    return [command for command in COMMANDS if command.theme == theme]
 
 
 COMMANDS = (
     Command("nick", "NAME", "Take another nick.", "/nick alice", _nick),
     Command(
-        "join", "ROOM", "Enter a room; it becomes the one you talk in.", "/join dev", _join, ("j",)
+        "join", "ROOM [password]", "Enter a room; it becomes the one you talk in.", "/join dev",
+        room_commands.join, ("j",), reveals=room_commands.reveals_join,
+        more=("Its password is asked for where nobody sees it: type only the word `password`.",),
     ),
     Command(
         "leave", "[ROOM]", "Leave a room; the last one for the lobby.", "/leave dev", _leave,
@@ -222,6 +228,9 @@ COMMANDS = (
     Command("search", "TEXT", "Find what was said, by its words.", "/search build", _search),
     Command("help", "[COMMAND]", "Show this, or more about one command.", "/help join", _help),
     Command("quit", "", "Leave the chat.", "/quit", _quit, ("exit",)),
+    *account_commands.COMMANDS,
+    *room_commands.COMMANDS,
+    *server_commands.COMMANDS,
 )  # fmt: skip
 """Every command, in the order of /help."""
 

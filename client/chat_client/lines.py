@@ -2,34 +2,62 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
+from chat_client import deeds
 from chat_client.cursors import Missing, Restarted
 from chat_client.escape import escape, escape_lines
 from chat_client.link import Back, Link, Lost
+from chat_client.outcomes import of_outcome
+from chat_client.place import Place
 from chat_schema import events, replies, requests
 from chat_schema.errors import Refused
+from chat_schema.moderation_events import AnyAct
 from chat_schema.names import EVERYONE, User
 
 ACTION = "/me "
 """A text that begins so is told in the third person, as people know it from elsewhere."""
 
-REASONS = {"left": "left", "quit": "quit", "lost": "lost the connection"}
+REASONS = {
+    "left": "left",
+    "quit": "quit",
+    "lost": "lost the connection",
+    "kicked": "is out (kicked)",
+    "banned": "is out (banned)",
+}
+
+HINTS = {
+    "auth.required": "/register makes your nick yours, /login logs you in.",
+    "nick.reserved": "If it is yours: /login.",
+    "room.password": "Type it where nobody sees it: /join ROOM password",
+    "room.members_only": "/register makes your nick yours, /login logs you in.",
+    "user.absent": "/users lists who is.",
+    "room.no_ban": "/bans lists them.",
+}
+"""What a user can do about a refusal."""
 
 
-def of_event(event: events.Event, me: User) -> list[str]:
-    """The lines that tell of `event` to the user `me`; none for what is no news."""
+def of_event(event: events.Event, place: Place) -> list[str]:  # noqa: PLR0911 - one per event
+    """The lines that tell of `event` to the user; none for what is no news, or of the ignored."""
+    me = place.user
     match event:
+        case events.Broadcast() | events.Whisper() if event.user.uid in place.ignored:
+            return []
+        case events.Broadcast() if event.room == EVERYONE:
+            return _message(event, "everyone")
         case events.Broadcast():
             return _message(event, f"#{escape(event.room)}")
         case events.Whisper():
             return _message(event, _direction(event, me))
+        case _ if isinstance(event, AnyAct):
+            return [_line(event.ts, f"#{escape(event.room)} -- {deeds.told(event, me)}")]
         case events.Topic() | events.Join() | events.Leave():
             who = f"#{escape(event.room)} -- {_nick(event.user)}"
             return [_line(event.ts, f"{who} {_deed(event)}")]
+        case events.Nick() if event.old == event.user.nick:
+            return [_line(event.ts, f"-- {_nick(event.user)} is registered now")]
         case events.Nick():
             return [_line(event.ts, f"-- {escape(event.old)} is now {_nick(event.user)}")]
         case events.Notice():
@@ -38,7 +66,11 @@ def of_event(event: events.Event, me: User) -> list[str]:
 
 
 def of_reply(
-    request: requests.Request, reply: replies.Ok | replies.Welcome, me: User, *, recent: int = 0
+    request: requests.Request,
+    reply: replies.Ok | replies.Welcome,
+    place: Place,
+    *,
+    recent: int = 0,
 ) -> list[str]:
     """The lines that answer a request; none where the events have told it already.
 
@@ -46,22 +78,22 @@ def of_reply(
     """
     match reply:
         case replies.JoinOk():
-            return _entered(reply, recent)
+            return _entered(reply, place, recent)
         case replies.RoomsOk():
             return _rooms(reply)
         case replies.UsersOk():
-            return _users(reply, getattr(request, "room", None))
+            return _users(reply, getattr(request, "room", None), place)
         case replies.TopicOk() if getattr(request, "topic", None) is None:
             topic = escape(reply.topic) or "(none)"
             return [f"-- topic of #{escape(reply.room)}: {topic}"]
         case replies.HistoryOk() | replies.SearchOk():
-            return _past(reply, me)
-    return []
+            return _past(reply, place)
+    return of_outcome(request, reply, place)
 
 
-def of_recent(reply: replies.HistoryOk, me: User) -> list[str]:
+def of_recent(reply: replies.HistoryOk, place: Place) -> list[str]:
     """What was said in a room before one came, and the line under it; none if nothing was."""
-    shown = _events(reply.events, me)
+    shown = _events(reply.events, place)
     return [*shown, f"-- #{escape(reply.room)} (now)"] if shown else []
 
 
@@ -80,8 +112,9 @@ def of_link(link: Link) -> list[str]:
 
 def of_refusal(refused: Refused) -> list[str]:
     """The line that says what was not done and why."""
-    later = f" Try again in {refused.retry_after:.0f} s." if refused.retry_after else ""
-    return [f"!! {escape(refused.message)}{later} ({escape(refused.code)})"]
+    later = f" Try again in {_seconds(refused.retry_after)}." if refused.retry_after else ""
+    hint = f" {HINTS[refused.code]}" if refused.code in HINTS else ""
+    return [f"!! {escape(refused.message)}{later}{hint} ({escape(refused.code)})"]
 
 
 def _message(event: events.Broadcast | events.Whisper, where: str) -> list[str]:
@@ -109,6 +142,8 @@ def _deed(event: events.Topic | events.Join | events.Leave) -> str:
     match event:
         case events.Join():
             return "joined"
+        case events.Leave() if event.reason == "switched":
+            return "logged out" if event.user.registered else "logged in"
         case events.Leave():
             return REASONS[event.reason]
     return f"set the topic: {escape(event.topic)}" if event.topic else "cleared the topic"
@@ -120,9 +155,10 @@ def _direction(event: events.Whisper, me: User) -> str:
     return f"[from {_nick(event.user)}]"
 
 
-def _entered(reply: replies.JoinOk, recent: int) -> list[str]:
+def _entered(reply: replies.JoinOk, place: Place, recent: int) -> list[str]:
     topic = f" Topic: {escape(reply.topic)}" if reply.topic else ""
-    who = ", ".join(_nick(user) for user in reply.members)
+    topic += f" Here {deeds.settings(reply.mode)}." if reply.mode is not None else ""
+    who = _members(reply.members, reply.room, place)
     more = (
         f" and {reply.count - len(reply.members)} more" if reply.count > len(reply.members) else ""
     )
@@ -139,27 +175,32 @@ def _rooms(reply: replies.RoomsOk) -> list[str]:
     return lines + _rest(reply.more)
 
 
-def _users(reply: replies.UsersOk, room: str | None) -> list[str]:
+def _users(reply: replies.UsersOk, room: str | None, place: Place) -> list[str]:
     where = f"in #{escape(room)}" if room else "online"
-    who = ", ".join(_nick(user) for user in reply.users)
+    who = _members(reply.users, room, place)
     return [f"-- {reply.count} {where}: {who}", *_rest(reply.more)]
 
 
-def _past(reply: replies.HistoryOk | replies.SearchOk, me: User) -> list[str]:
+def _members(users: list[User], room: str | None, place: Place) -> str:
+    """Their nicks; `@` stands before those who look after the room."""
+    return ", ".join(f"{'@' * place.is_staff(user, room)}{_nick(user)}" for user in users)
+
+
+def _past(reply: replies.HistoryOk | replies.SearchOk, place: Place) -> list[str]:
     if isinstance(reply, replies.HistoryOk):
         count = f"last {len(reply.events)} of {reply.head} events"
-        return [f"-- history of #{escape(reply.room)}: {count}", *_events(reply.events, me)]
+        return [f"-- history of #{escape(reply.room)}: {count}", *_events(reply.events, place)]
     older = " and older ones" if reply.more else ""
-    return [f"-- found {len(reply.hits) or 'nothing'}{older}", *_events(reply.hits, me)]
+    return [f"-- found {len(reply.hits) or 'nothing'}{older}", *_events(reply.hits, place)]
 
 
-def _events(values: list[Any], me: User) -> list[str]:
-    return [line for value in values for line in _stored(value, me)]
+def _events(values: list[Any], place: Place) -> list[str]:
+    return [line for value in values for line in _stored(value, place)]
 
 
-def _stored(value: Any, me: User) -> list[str]:
+def _stored(value: Any, place: Place) -> list[str]:
     try:
-        return of_event(events.event_of(value), me)
+        return of_event(events.event_of(value), place)
     except ValidationError:
         return ["   (something that cannot be read)"]
 
@@ -183,7 +224,9 @@ def _line(ts: str, text: str) -> str:
 
 def _clock(ts: str) -> str:
     """Hour and minute here of a date on the wire; dashes where it is none."""
-    try:
-        return f"{datetime.fromisoformat(ts).astimezone():%H:%M}"
-    except ValueError:
-        return "--:--"
+    found = deeds.moment(ts)
+    return f"{found:%H:%M}" if found is not None else "--:--"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds >= 1 else "a second"

@@ -1,0 +1,86 @@
+"""What those who look after a room did, as lines: who did what to whom, why, and until when."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from chat_client.escape import escape
+from chat_schema import events
+from chat_schema.moderation_events import AnyAct, Settings
+from chat_schema.names import User
+
+OFFICES = {"owner": "an owner", "moderator": "a moderator", "none": "nobody special"}
+
+DEEDS = {
+    "kick": "{who} kicked {target}",
+    "ban": "{who} banned {target} {until}",
+    "unban": "{who} lifted the ban of {target}",
+    "mute": "{who} muted {target} {until}",
+    "unmute": "{who} let {target} speak again",
+    "promote": "{who} made {target} {office}",
+    "demote": "{who} took the office of {target}",
+    "invite": "{who} invited {target}",
+}
+OWN_DEEDS = {
+    **DEEDS,
+    "promote": "{who} became {office}",
+    "demote": "{who} gave up looking after the room",
+}
+"""What is told where somebody did it to themselves, or it came to them."""
+
+
+def told(act: AnyAct, me: User) -> str:
+    """The sentence that tells of an act to the user `me`; the room stands before it."""
+    why = f": {escape(act.reason)}" if act.reason else ""
+    return f"{_deed(act, me)}{why}"
+
+
+def _deed(act: AnyAct, me: User) -> str:
+    who = name(act.user, me)
+    if isinstance(act, events.Mode):
+        return f"{who} set the room: {settings(act.mode)}"
+    alone = act.target is not None and act.user.uid == act.target.uid
+    pattern = (OWN_DEEDS if alone else DEEDS)[act.type]
+    target = "an address" if act.target is None else name(act.target, me)
+    until = term(getattr(act, "until", None), act.ts)
+    office = OFFICES[getattr(act, "role", "none")]
+    if isinstance(act, events.Invite) and target == "you":
+        return f"{who} invites you: /join {escape(act.room)}"
+    return pattern.format(who=who, target=target, until=until, office=office)
+
+
+def settings(mode: Settings) -> str:
+    """How a room is set, in words."""
+    named = [
+        ("moderators speak", mode.moderated),
+        ("accounts enter", mode.members_only),
+        ("the invited enter", mode.invite_only),
+        ("a password is needed", mode.password),
+    ]
+    words = [text if text.startswith("a ") else f"only {text}" for text, on in named if on]
+    slow = [f"slow mode of {mode.slow} s"] if mode.slow else []
+    return ", ".join([*words, *slow]) or "open to everybody"
+
+
+def term(until: str | None, since: str) -> str:
+    """Until when something holds that began at `since`; the day only where it is another one."""
+    if until is None:
+        return "for good"
+    end, begin = moment(until), moment(since)
+    if end is None:
+        return "for a while"
+    same_day = begin is not None and begin.date() == end.date()
+    return f"until {end:%H:%M}" if same_day else f"until {end:%Y-%m-%d %H:%M}"
+
+
+def moment(ts: str) -> datetime | None:
+    """A date on the wire as one here, None where it is none."""
+    try:
+        return datetime.fromisoformat(ts).astimezone()
+    except (ValueError, OverflowError):
+        return None
+
+
+def name(user: User, me: User) -> str:
+    """Somebody, or `you`."""
+    return "you" if user.uid == me.uid else escape(user.nick)
