@@ -103,6 +103,7 @@ ROWS: dict[str, Row] = {
         offices.mode,
         Rank.GUEST,
         _to_change(Rank.OWNER, "moderated", "members_only", "invite_only", "password", "slow"),
+        meter="messages",
     ),
     "elevate": Row(administration.elevate, Rank.GUEST),
     "sessions": Row(administration.sessions, Rank.ADMIN, meter="reads"),
