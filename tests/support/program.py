@@ -13,6 +13,9 @@ BIN = Path(sys.executable).parent
 PATIENCE = 20.0
 """Seconds after which a program that should have ended is a failure."""
 
+READY = re.compile(r'(?:listening on |"host": ")(?P<host>[^\s"]+?)(?::|", "port": )(?P<port>\d+)')
+"""The first line of a server that listens, for people or in JSON."""
+
 
 class ServerProgram:
     """`chat-server run --port 0 …`, ready when constructed."""
@@ -28,9 +31,9 @@ class ServerProgram:
         assert self.process.stderr is not None
         self.errors = self.process.stderr
         self.ready = self.errors.readline()
-        found = re.search(r"listening on (\S+):(\d+)$", self.ready.strip())
+        found = READY.search(self.ready.strip())
         assert found, self.ready + self.errors.read()
-        self.address = (found[1], int(found[2]))
+        self.address = (found["host"], int(found["port"]))
 
     def __enter__(self) -> Self:
         return self
