@@ -161,6 +161,7 @@ class Connection:
         self.deaf = False
         self.heard = self.loop.now  # the silence, and the wait for a frame's rest, were our doing
         self._frame_since = None
+        self._until = self.loop.now + self._terms.hello  # a hello that was refused may be repeated
         self.handler.resumed()
         if not self.deaf:
             bodies, self._unheard = self._unheard, []
@@ -351,7 +352,7 @@ class Connection:
 
     def _overdue(self, now: float) -> Fault | None:
         terms = self._terms
-        if not self._welcomed and now >= self._until:
+        if not self._welcomed and not self.deaf and now >= self._until:
             return Fault.HELLO_LATE
         if self.outbox.stuck and self._falls_behind(now):
             return Fault.SLOW
@@ -383,7 +384,7 @@ class Connection:
         """
         terms = self._terms
         if not self._welcomed:
-            return self._until
+            return now + terms.hello if self.deaf else self._until
         if self.deaf:
             due = now + terms.ping
         else:
