@@ -30,7 +30,7 @@ from chat_server.domain.rights import Rank
 from chat_server.domain.rooms import Room
 from chat_server.hub import Hub
 from chat_server.journal.base import Failed, JournalFull, Kept, Outcome, Repeated
-from chat_server.metering import PAUSES, charge
+from chat_server.metering import FULL, PAUSES, charge
 from chat_server.net.connection import Connection, State
 from chat_server.net.handler import Fault
 from chat_server.services import Services
@@ -292,6 +292,8 @@ class Session:
         except JournalFull:
             message = "Too much is waiting to be kept; this was not. Try again."
             self._refuse(request, Refused("server.busy", message, retry_after=1))
+            self._services.telemetry.count("limited.server.busy")
+            self._rest(FULL)
         except Exception:
             self._refuse(request, self._incident(request))
 

@@ -24,10 +24,11 @@ PAUSES = {
     "rate.muted": 0.05,
     "rate.joins": 0.05,
     "rate.reads": 0.05,
-    "server.busy": 0.1,
 }
-"""Seconds for which nothing is read from whom this was told: who floods then costs us 20 requests a
-second, and a queue that is full has time to empty."""
+"""Seconds for which nothing is read from whom this was told: a flood is 20 requests a second."""
+
+FULL = 0.1
+"""Seconds for which nothing is read from who met a full journal: it needs time to empty."""
 
 CHANGES = {
     "topic": ("topic",),
