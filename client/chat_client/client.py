@@ -11,6 +11,7 @@ Rules:
 - A connection that breaks is made again: what was asked waits, nothing is said twice, and events go
   on where they stopped. `on_link` is told. Only a message of which nobody can know whether it was
   kept is given back, as Refused with the code `message.unsure`.
+- `account`, `care` and `admin` are what else can be asked: see calls.py.
 - Without `on_event`, events wait in a queue without bound until `events` takes them.
 """
 
@@ -22,10 +23,13 @@ import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from pydantic import ValidationError
 
+from chat_client.calls import Account, Admin, Care
+from chat_client.identity import Proof
 from chat_client.keeper import QUIT, Callbacks, Event, Keeper, Reply
 from chat_client.link import GIVE_UP, Backoff, Link
 from chat_client.session import Session
@@ -58,12 +62,17 @@ class Client:
         token: str | None = None,
         backoff: Backoff | None = None,
         tls: Tls | None = None,
+        password: str | None = None,
+        key: str | Path | None = None,
     ) -> None:
         """Connect and say hello; raise Disconnected, or Refused where the nick cannot be had.
 
         When the connection breaks it is made again, for `give_up` seconds; 0 means never. `token`
         is that of a stay of before, which is taken up where it still lives. `backoff` replaces
         the pauses between connections. `tls` says how every connection is made secure; None: not.
+        `password` logs in to the account `nick`, and so does `key`, the file of a private key; the
+        same is done again on a later connection that needs it. Raises Refused (`auth.failed`)
+        where that is not accepted, KeyTrouble where the file is no key.
         """
         self._patience = patience
         self._events: queue.SimpleQueue[Event | Disconnected] = queue.SimpleQueue()
@@ -74,7 +83,11 @@ class Client:
             client=f"chat-client/{version('typed-chat')}",
             resume=backoff.patient,
             token=token,
+            proof=_proof(nick, password, key),
         )
+        self.account = Account(self._call)
+        self.care = Care(self._call)
+        self.admin = Admin(self._call)
         self._keeper = Keeper(
             (host, port),
             self._session,
@@ -149,6 +162,10 @@ class Client:
     def whisper(self, nick: str, text: str) -> replies.SentOk:
         """Say `text` to one person."""
         return self._call(replies.SentOk, requests.Whisper, to=nick, text=text, cid=new_cid())
+
+    def announce(self, text: str) -> replies.SentOk:
+        """Say something to everyone; only administrators may."""
+        return self.say(names.EVERYONE, text)
 
     def topic(self, room: str, topic: str | None = None) -> str:
         """Return a room's topic, after setting it where one is given."""
@@ -244,6 +261,18 @@ class Client:
     def _end(self, reason: Disconnected) -> None:
         self._events.put(reason)
         self._on_end(reason)
+
+
+def _proof(nick: str | None, password: str | None, key: str | Path | None) -> Proof | None:
+    """What shows that the account `nick` is ours; a name that is none shows nothing."""
+    if nick is None or (password is None and key is None):
+        return None
+    if key is None:
+        _made(requests.Login, nick=nick, password=password)
+        return Proof(nick, password)
+    from chat_client.keys import PrivateKey
+
+    return Proof(nick, sign=PrivateKey.read(Path(key)).sign)
 
 
 def _made(request: type[Q], **fields: Any) -> Q:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from chat_schema import events, limits, replies, requests
 from chat_schema.errors import Refused
+from chat_schema.moderation_events import AnyAct
 from chat_schema.names import EVERYONE, same_name
 
 HELD = 1000
@@ -31,6 +32,9 @@ LIMITED_TRIES = 50
 
 CONVERSATIONS = 1000
 """Conversations remembered: a server that invents more of them makes us forget the quietest."""
+
+EARLIER = 20
+"""Whispers that who has an account is shown of a conversation that this program has not seen."""
 
 WHISPERS = "dm:"
 """How the name of every whisper conversation begins."""
@@ -61,9 +65,10 @@ class Restarted(events.Notice):
 class Conversation:
     """One run of numbers: `seq` was handed on last, `head` is the newest known to exist.
 
-    `sure`: the server has told of `head` on this connection. `page`: the number after which one is
-    asked for. `stalled`: it was refused for now. `closed`: it was refused for good. `turn`: its
-    place among those refused because we ask too often, 0 for none, and `wait` the seconds told.
+    `latest`: of what was said before, only the end is wanted. `sure`: the server has told of
+    `head` on this connection. `page`: the number after which one is asked for. `stalled`: it was
+    refused for now. `closed`: it was refused for good. `turn`: its place among those refused
+    because we ask too often, 0 for none, and `wait` the seconds told.
     """
 
     name: str
@@ -71,6 +76,7 @@ class Conversation:
     head: int = 0
     epoch: str | None = None
     joined: bool = False
+    latest: bool = False
     sure: bool = True
     page: int | None = None
     stalled: bool = False
@@ -111,6 +117,7 @@ class Cursors:
 
     def __init__(self) -> None:
         self.missed = 0
+        self._account = False
         self._all: dict[str, Conversation] = {}
         self._turns = itertools.count(1)
 
@@ -143,7 +150,7 @@ class Cursors:
         wanted = [each for each in self._all.values() if each.wanting]
         for each in wanted:
             each.page = each.seq
-        return [requests.History(room=each.name, after=each.seq) for each in wanted]
+        return [_page(each) for each in wanted]
 
     @property
     def stalled(self) -> bool:
@@ -161,6 +168,8 @@ class Cursors:
         """What may be shown now that `event` is here: nothing, it alone, or it and more."""
         if event.room is None or event.seq is None:
             return [event]
+        if isinstance(event, AnyAct) and not self._is_in(event.room):
+            return [event]  # told because it concerns us: the room's numbers are none of ours
         found = self._meet(event.room)
         found.head = max(found.head, event.seq)
         if event.seq > found.seq + 1 and found.readable:
@@ -183,6 +192,10 @@ class Cursors:
         found.epoch = reply.epoch
         found.head = max(found.head, reply.seq)
         return []
+
+    def note_account(self, account: bool) -> None:
+        """Take in whether one has an account, whose whispers may go back for years."""
+        self._account = account
 
     def close(self, room: str) -> None:
         """Read nothing back of a room that is being left."""
@@ -242,6 +255,8 @@ class Cursors:
         if found is None:
             return []
         before, found.page = found.page, None
+        if found.latest:
+            _begin_at_the_end(found, reply)
         found.sure, found.tries = True, 0
         if found.is_other(reply.epoch):
             return _start_over(found, reply.epoch, reply.head)
@@ -281,10 +296,15 @@ class Cursors:
         key = same_name(room)
         found = self._all.pop(key, None) or Conversation(room)
         self._all[key] = found
+        found.latest = found.whisper and found.seq == 0 and found.epoch is None and self._account
         if len(self._all) > CONVERSATIONS:
             quiet = (key for key, each in self._all.items() if not each.joined)
             del self._all[next(quiet, next(iter(self._all)))]
         return found
+
+    def _is_in(self, room: str) -> bool:
+        found = self.find(room)
+        return found is not None and found.joined
 
     def _hold(self, found: Conversation, event: Numbered) -> None:
         assert event.seq is not None
@@ -301,6 +321,21 @@ def _release(found: Conversation) -> list[Shown]:
     if found.held and min(found.held) <= found.seq:
         found.held = {seq: event for seq, event in found.held.items() if seq > found.seq}
     return shown
+
+
+def _page(found: Conversation) -> requests.History:
+    """What to ask for next of a conversation; a retry asks the same."""
+    if found.latest:
+        return requests.History(room=found.name, limit=EARLIER)
+    return requests.History(room=found.name, after=found.seq)
+
+
+def _begin_at_the_end(found: Conversation, reply: replies.HistoryOk) -> None:
+    """Take the last page for the first: what was said before is history, and no gap."""
+    found.latest = False
+    numbers = [event.get("seq") for event in reply.events]
+    first = min((number for number in numbers if isinstance(number, int)), default=reply.head + 1)
+    found.seq = max(found.seq, first - 1)
 
 
 def _turn_page(found: Conversation, reply: replies.HistoryOk) -> list[Shown]:

@@ -282,7 +282,7 @@ class Keeper:
             self._pulse.later("hello", self._backoff.jitter(self._nick_tries))
             return
         with self._lock:
-            self._session.nick = None
+            self._session.forget_nick()
             self._session.greet()
             self._flush()
 

@@ -16,12 +16,13 @@ Rules:
   nobody can know whether it was kept is answered with Refused, code `message.unsure`.
 - What the server may do wrong raises ProtocolError, also in `connect` where it has named something
   wrongly before; the connection is then of no use.
+- Where there is a key to log in by, or the server takes us for somebody else than the account we
+  have logged in to, the welcome is handed on only when that is done; see identity.py.
 - One thread at a time; no clock.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -30,12 +31,18 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from chat_client.cursors import Cursors, Missing
+from chat_client.asking import Asking
+from chat_client.cursors import Cursors, Missing, Numbered
+from chat_client.homecoming import Homecoming
+from chat_client.identity import SHUT_OUT, Identity, Proof, proven
 from chat_client.unanswered import Answer, Asked, Unanswered
 from chat_schema import events, limits, replies, requests
 from chat_schema.errors import Refused
-from chat_schema.framing import FrameDecoder, encode_frame
+from chat_schema.framing import FrameDecoder
 from chat_schema.names import User, same_name
+
+PUT_OUT = ("kicked", "banned")
+"""Reasons for which one has left a room that are told by no answer."""
 
 EARLY = 10_000
 """Items kept until a welcome: a hundred conversations with much missed in each."""
@@ -60,7 +67,16 @@ class Fault(NamedTuple):
     refused: Refused
 
 
+class Unproven(NamedTuple):
+    """The welcome to a hello, which waits until we have logged in."""
+
+    id: str
+    request: requests.Hello
+    welcome: replies.Welcome
+
+
 Incoming = events.AnyEvent | events.Unknown | Answer | Fault
+Reply = replies.Ok | replies.Welcome | Refused
 
 
 class Session:
@@ -73,15 +89,15 @@ class Session:
         client: str | None = None,
         resume: bool = True,
         token: str | None = None,
+        proof: Proof | None = None,
     ) -> None:
         """Be `nick`, or a guest; `token` takes up a stay of an earlier program.
 
-        Without `resume` the end of a connection is the end of the stay.
+        `proof` logs in to an account. Without `resume` the end of a connection is the end of
+        the stay.
         """
         self.state = State.AWAY
-        self.nick = nick
         self.token = token
-        self.user: User | None = None
         self.resumed = False
         self.renamed = False
         self.welcome: replies.Welcome | None = None
@@ -92,13 +108,24 @@ class Session:
         self._connection = 0
         self._welcomes = 0
         self._decoder = FrameDecoder(limits.FRAME_TO_CLIENT)
-        self._ids = itertools.count(1)
+        self._asking = Asking()
         self._unanswered = Unanswered()
-        self._own: dict[str, requests.Request] = {}
-        self._uids: set[str] = set()
+        self._identity = Identity(nick, proof)
         self._cursors = Cursors()
+        self._homecoming = Homecoming()
         self._early: list[Incoming] | None = None
-        self._outgoing: list[bytes] = []
+        self._unproven: Unproven | None = None
+        self._logs_in = False
+
+    @property
+    def user(self) -> User | None:
+        """Who we are, None before the first welcome."""
+        return self._identity.user
+
+    @property
+    def nick(self) -> str | None:
+        """The nick to ask for on another connection, None for a guest's."""
+        return self._identity.nick
 
     @property
     def waiting(self) -> int:
@@ -108,11 +135,13 @@ class Session:
     @property
     def stalled(self) -> bool:
         """Whether something was refused for now, that `wake` asks for again."""
-        return self._cursors.stalled
+        return self._cursors.stalled or len(self._homecoming) > 0
 
     @property
     def wait(self) -> float:
         """The seconds after which the server wants `wake` at the earliest."""
+        if not self._cursors.stalled:
+            return self._homecoming.wait
         return self._cursors.wait
 
     # What the program does
@@ -123,33 +152,39 @@ class Session:
         self.bye = None
         self._connection += 1
         self._decoder = FrameDecoder(limits.FRAME_TO_CLIENT)
-        self._outgoing.clear()
+        self._asking.start_over()
+        self._homecoming.forget()
         self._early = [] if self._welcomes else None
+        self._unproven = None
+        self._logs_in = not self._welcomes and self._identity.can_log_in()
         self._unanswered.start_over()
         for room in self._unanswered.leaving():
             self._cursors.close(room)
         self.greet()
 
     def greet(self) -> None:
-        """Say hello; once more where it was refused."""
+        """Say hello; once more where it was refused, or what shows who we are."""
+        if self._unproven is not None:
+            self._prove(self._unproven)
+            return
         with _sound_names():
-            hello = requests.Hello(
-                version=1, nick=self.nick, client=self._client, resume=self._resumption()
-            )
-        self._send_own(hello)
+            hello = self._identity.hello(self._client, self._resumption(), login=self._logs_in)
+        self._asking.send_own(hello)
+
+    def forget_nick(self) -> None:
+        """Be a guest from the next hello on."""
+        self._identity.nick = None
 
     def ask(self, request: requests.Request) -> str:
         """Return the id under which the answer will come."""
-        id = str(next(self._ids))
+        id = self._asking.next_id()
         self._unanswered.add(Asked(id, request))
         self._send_waiting()
         return id
 
     def outgoing(self) -> bytes:
         """Return, once, what is to be sent."""
-        data = b"".join(self._outgoing)
-        self._outgoing.clear()
-        return data
+        return self._asking.outgoing()
 
     def receive(self, data: bytes) -> list[Incoming]:
         """Take bytes from the server; return what they bring, in order."""
@@ -169,18 +204,20 @@ class Session:
         self.bye = None
         items = self._early or []
         self._early = None
-        self._own.clear()
+        self._asking.lose()
         self._cursors.lose()
         return [*items, *self._unanswered.lose()]
 
     def ping(self) -> None:
         """Ask for a sign of life; the answer is nobody's business."""
-        self._send_own(requests.Ping())
+        self._asking.send_own(requests.Ping())
 
     def wake(self) -> None:
         """Ask again for what was refused for now."""
         self._cursors.wake()
         self._read_on()
+        if (room := self._homecoming.next()) is not None and room in self._cursors.joined():
+            self._return_to(room)
 
     # Sending
 
@@ -193,23 +230,13 @@ class Session:
             token=self.token, rooms=self._cursors.places(self._unanswered.leaving())
         )
 
-    def _send(self, id: str, request: requests.Request) -> None:
-        body = request.model_copy(update={"id": id}).model_dump_json(exclude_none=True)
-        self._outgoing.append(encode_frame(body.encode()))
-
-    def _send_own(self, request: requests.Request) -> None:
-        """Ask for what nobody but the session waits for."""
-        id = str(next(self._ids))
-        self._own[id] = request
-        self._send(id, request)
-
     def _read_on(self) -> None:
         """Ask for the pages that are missing."""
         if self.state is State.WELCOME:
             with _sound_names():
                 pages = self._cursors.pages()
             for page in pages:
-                self._send_own(page)
+                self._asking.send_own(page)
 
     def _send_waiting(self) -> None:
         """Send what was asked and may go out now."""
@@ -218,7 +245,7 @@ class Session:
             and (asked := self._unanswered.next()) is not None
             and not self._must_wait(asked)
         ):
-            self._send(asked.id, asked.request)
+            self._asking.send(asked.id, asked.request)
             self._unanswered.sent(self._connection)
 
     def _must_wait(self, asked: Asked) -> bool:
@@ -254,10 +281,10 @@ class Session:
 
     def _read_reply(self, frame: dict[str, Any]) -> list[Incoming]:
         id = str(frame.get("re", ""))
-        own = self._own.pop(id, None)
+        own = self._asking.pop(id)
         asked = self._unanswered.pop(id) if own is None else None
         request = own or (asked.request if asked is not None else None)
-        reply: replies.Ok | replies.Welcome | Refused
+        reply: Reply
         if frame.get("type") == "error":
             reply = replies.Error.model_validate(frame, strict=False).to_refused()
             if request is None:
@@ -270,52 +297,70 @@ class Session:
             return self._read_own(id, own, reply)
         assert asked is not None
         if asked.is_done_by(reply):
-            reply = replies.LeaveOk(re=id, room=getattr(asked.request, "room", ""))
-        return [*self._note(reply), Answer(id, asked.request, reply)]
+            reply = self._done_before(asked)
+        return [*self._note(asked.request, reply), Answer(id, asked.request, reply)]
 
-    def _note(self, reply: replies.Ok | replies.Welcome | Refused) -> list[Incoming]:
-        match reply:
-            case replies.JoinOk():
+    def _done_before(self, asked: Asked) -> replies.Ok:
+        """The answer to what was done on an earlier connection, where that answer was lost."""
+        if isinstance(asked.request, requests.Leave):
+            return replies.LeaveOk(re=asked.id, room=asked.room)
+        assert self.user is not None
+        return replies.IdentityOk(re=asked.id, user=self.user, rooms=self._cursors.joined())
+
+    def _note(self, request: requests.Request, reply: Reply) -> list[Incoming]:
+        match request, reply:
+            case _, replies.JoinOk():
                 return self._shown(self._cursors.enter(reply))
-            case replies.LeaveOk():
+            case _, replies.LeaveOk():
                 self._cursors.leave(reply.room)
-            case replies.NickOk():
-                self.user = reply.user
-                self.nick = reply.user.nick
+            case requests.Nick(), replies.NickOk():
+                self._identity.rename(reply.user)
+            case requests.Passwd(), replies.Ok():
+                self._identity.change_password(request)
+            case _, replies.IdentityOk():
+                self._become(request, reply)
         return []
 
-    def _read_own(
-        self, id: str, request: requests.Request, reply: replies.Ok | replies.Welcome | Refused
-    ) -> list[Incoming]:
+    def _become(self, request: requests.Request, reply: replies.IdentityOk) -> None:
+        """We are somebody else, perhaps, and not let in everywhere."""
+        if self._identity.become(request, reply.user):
+            self._cursors.forget_whispers()
+        self._cursors.note_account(bool(reply.user.registered))
+        there = {same_name(room) for room in reply.rooms}
+        for room in self._cursors.joined():
+            if same_name(room) not in there:
+                self._cursors.leave(room)
+
+    def _read_own(self, id: str, request: requests.Request, reply: Reply) -> list[Incoming]:
         """Take in the answer to what the session itself has asked."""
         match request, reply:
             case requests.Hello(), _:
-                entered = self._enter(reply) if isinstance(reply, replies.Welcome) else []
-                return [Answer(id, request, reply), *entered]
+                return self._read_welcome(id, request, reply)
+            case ((requests.Challenge() | requests.Login()), _):
+                return self._read_proof(reply)
             case requests.History(room=room), replies.HistoryOk():
                 return self._shown(self._cursors.fill(room, reply))
             case requests.History(room=room), Refused():
                 return self._shown(self._cursors.refuse(room, reply))
-            case requests.Join(), replies.JoinOk():
-                return self._note(reply)
-            case requests.Join(room=room), Refused():
+            case requests.Join(room=room), Refused() if not self._homecoming.put_off(room, reply):
                 return self._expelled(room, reply)
-        return []
+        return self._note(request, reply)
 
     def _read_event(self, event: events.AnyEvent | events.Unknown) -> list[Incoming]:
         match event:
             case events.Ping():
-                self._outgoing.append(encode_frame(b'{"type":"pong"}'))
+                self._asking.pong()
             case events.Bye():
                 self.bye = event
                 self.state = State.ENDED
-            case events.Nick() if self.user is not None and event.user.uid == self.user.uid:
-                self.user = event.user
-                self.nick = event.user.nick
-            case events.Broadcast() | events.Whisper() | events.Topic() | events.Unknown():
-                return self._shown(self._cursors.take(event))
+            case events.Nick() if self._identity.is_me(event.user):
+                self._identity.rename(event.user)
+            case events.Leave() if self._identity.is_me(event.user) and event.reason in PUT_OUT:
+                self._cursors.leave(event.room)
             case events.Replay():
                 return self._shown(self._cursors.replay(event))
+            case _ if isinstance(event, Numbered):
+                return self._shown(self._cursors.take(event))
         return [event]
 
     def _shown(self, shown: list[events.AnyEvent | events.Unknown]) -> list[Incoming]:
@@ -331,7 +376,7 @@ class Session:
 
     def _recognise(self, event: events.Broadcast | events.Whisper) -> list[Incoming]:
         """Answer the message that was sent on an earlier connection and has this event."""
-        if event.user.uid not in self._uids:
+        if not self._identity.is_mine(event.user.uid):
             return []
         if self.state is not State.WELCOME:
             self._cursors.missed -= 1  # nobody misses what they said themselves
@@ -339,23 +384,59 @@ class Session:
 
     # Coming in
 
+    def _read_welcome(self, id: str, request: requests.Hello, reply: Reply) -> list[Incoming]:
+        """Take in the answer to a hello; who can show more than it said, does."""
+        if isinstance(reply, Refused):
+            if reply.code in SHUT_OUT and self._identity.can_log_in() and not self._logs_in:
+                self._logs_in = True
+                self.greet()
+                return []
+            return [Answer(id, request, reply)]
+        assert isinstance(reply, replies.Welcome)
+        if self._logs_in or self._identity.is_proven(reply.user):
+            return [Answer(id, request, reply), *self._enter(reply)]
+        self._unproven = Unproven(id, request, reply)
+        self._prove(self._unproven)
+        return []
+
+    def _prove(self, unproven: Unproven) -> None:
+        """Log in after the welcome; a key needs a nonce, and the server's name from there."""
+        proof = self._identity.proof
+        assert proof is not None
+        own = requests.Challenge() if proof.sign is not None else proof.login()
+        self._asking.send_own(own)
+
+    def _read_proof(self, reply: Reply) -> list[Incoming]:
+        """Take in a nonce, or that we have logged in, or have not."""
+        unproven, proof = self._unproven, self._identity.proof
+        if unproven is None or proof is None:
+            return []
+        id, request, welcome = unproven
+        if isinstance(reply, replies.ChallengeOk):
+            self._asking.send_own(proof.login(welcome.server, reply.nonce))
+            return []
+        if isinstance(reply, replies.IdentityOk):
+            welcome = proven(welcome, reply)
+        elif not (isinstance(reply, Refused) and reply.code == "auth.already"):
+            return [Answer(id, request, reply)]
+        self._unproven = None
+        return [Answer(id, request, welcome), *self._enter(welcome)]
+
     def _enter(self, welcome: replies.Welcome) -> list[Incoming]:
         """Take in who we are, and send again what has no answer."""
         self.state = State.WELCOME
         self.welcome = welcome
         self.resumed = self._is_resumed(welcome)
         self.renamed = self.user is not None and self.user.nick != welcome.user.nick
-        self.user = welcome.user
         self.missed = max(0, self._cursors.missed)
         self._welcomes += 1
+        items = [] if self.resumed or self._welcomes == 1 else self._doubt()
+        self._identity.welcome(welcome.user)
+        self._cursors.note_account(bool(welcome.user.registered))
         if welcome.resume is not None:
             self.token = welcome.resume.token
             self._cursors.note_everyone(welcome.resume.everyone)
             self._cursors.note_whispers(welcome.resume.conversations or [])
-        if self.nick is not None:
-            self.nick = welcome.user.nick
-        items = [] if self.resumed or self._welcomes == 1 else self._doubt()
-        self._uids.add(welcome.user.uid)
         if self._welcomes > 1:
             self._return_to_rooms(welcome)
         return items
@@ -377,8 +458,11 @@ class Session:
         there = {same_name(room) for room in [*kept, *self._unanswered.leaving()]}
         for room in self._cursors.joined():
             if same_name(room) not in there:
-                with _sound_names():
-                    self._send_own(requests.Join(room=room))
+                self._return_to(room)
+
+    def _return_to(self, room: str) -> None:
+        with _sound_names():
+            self._asking.send_own(requests.Join(room=room))
 
     def _expelled(self, room: str, refused: Refused) -> list[Incoming]:
         """A room that we were in does not let us in again."""

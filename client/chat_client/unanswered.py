@@ -21,6 +21,14 @@ from chat_schema.names import same_name
 
 Message = events.Broadcast | events.Whisper
 
+DONE_BY = {
+    "leave": "room.not_member",
+    "login": "auth.already",
+    "register": "auth.already",
+    "logout": "auth.required",
+}
+"""The refusal of each request that says, the second time, that it was done the first time."""
+
 UNSURE = "message.unsure"
 """The code of a message that may or may not have been kept; never on the wire."""
 
@@ -65,9 +73,10 @@ class Asked:
         return getattr(self.request, "room", None) or ""
 
     def is_done_by(self, reply: replies.Ok | replies.Welcome | Refused) -> bool:
-        """Whether a refusal says that we are out of a room, as was wished before."""
-        refused = isinstance(reply, Refused) and reply.code == "room.not_member"
-        return refused and self.again and isinstance(self.request, requests.Leave)
+        """Whether a refusal says that what was wished before is so already."""
+        if not isinstance(reply, Refused) or not self.again:
+            return False
+        return DONE_BY.get(self.request.type) == reply.code
 
     def outcome(self, event: Message) -> replies.SentOk:
         """The answer that the server would give, read from the event."""
