@@ -76,6 +76,7 @@ class SecureSocket:
         self._outgoing = ssl.MemoryBIO()
         self._machine = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self._over = False
+        self._broken = False
         self._sending = False
         self.opening = b""
 
@@ -121,6 +122,8 @@ class SecureSocket:
         `size` bounds what is read from the kernel at a time. Raises BlockingIOError where that is
         not enough to decrypt anything.
         """
+        if self._broken:
+            raise ssl.SSLError("a record is not sound")
         data = None if self.ready else self._socket.recv(size)
         with self._lock:
             if data is not None:
@@ -149,7 +152,7 @@ class SecureSocket:
         except ssl.SSLError:
             if not pieces:
                 raise
-            self._over = True
+            self._over = self._broken = True  # the machine would not say it twice
         return b"".join(pieces)
 
     @property

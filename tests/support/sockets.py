@@ -59,7 +59,10 @@ class FakeSocket:
             raise BlockingIOError
         chunk = self.incoming.popleft()
         if isinstance(chunk, OSError):
-            raise chunk
+            try:
+                raise chunk
+            finally:
+                del chunk  # an error and its own frame would keep each other alive
         if len(chunk) > size:
             self.incoming.appendleft(chunk[size:])
         return chunk[:size]

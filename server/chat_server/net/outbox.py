@@ -13,6 +13,7 @@ Duties, in order:
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Protocol
 
 JOINED = 64
@@ -76,7 +77,7 @@ class Outbox:
         self.rooms = 0
         self._chunks: list[bytes | memoryview] = []
         self._owner = owner
-        self._send = sock.send
+        self._send: Callable[[bytes | memoryview], int] = sock.send
         self._line: Line | None = None
         self._unsent = unsent
 

@@ -98,7 +98,7 @@ class TlsSocket:
     """
 
     __slots__ = (
-        "_blocked", "_ended", "_incoming", "_machine", "_outgoing", "_rest", "_socket",
+        "_blocked", "_broken", "_ended", "_incoming", "_machine", "_outgoing", "_rest", "_socket",
         "established", "over",
     )  # fmt: skip
 
@@ -118,6 +118,7 @@ class TlsSocket:
         self._machine = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._rest = memoryview(b"")
         self._ended = False
+        self._broken = False
         self._incoming.write(first)
 
     def fileno(self) -> int:
@@ -139,6 +140,8 @@ class TlsSocket:
         """
         if self._ended:
             return self._socket.recv(size)  # nobody looks into it any more: only its end counts
+        if self._broken:
+            raise ssl.SSLError("a record is not sound")
         if not (self.over or self._incoming.pending):  # what is in there is the first bytes
             self._take(self._socket.recv(size))
         if not self.established:
@@ -178,7 +181,7 @@ class TlsSocket:
         except ssl.SSLError:
             if not pieces:
                 raise
-            self.over = True
+            self.over = self._broken = True  # the machine would not say it twice
         finally:
             self._pass_on()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -301,5 +304,5 @@ def _why(error: Exception, cert: str, key: str | None) -> str:
         return f"the key in {key or cert} is not that of the certificate in {cert}"
     if "PEM lib" in str(error):
         return f"no certificate with its key, in PEM, is in {where}"
-    words = reason.lower().replace("_", " ") if reason else str(error)
-    return f"cannot use {where} for TLS: {words}"
+    words = reason or getattr(error, "strerror", None) or str(error)
+    return f"cannot use {where} for TLS: {words.lower().replace('_', ' ')}"
