@@ -227,7 +227,7 @@ def test_a_client_that_goes_in_the_middle_of_the_handshake_leaves_nothing(
     assert isinstance(line, TlsSocket)
     machine = weakref.ref(line._machine)
     del line
-    fresh.arrive(OSError(errno.ECONNRESET, "reset") if reset else b"")
+    fresh.sock.incoming.append(OSError(errno.ECONNRESET, "reset") if reset else b"")
     fresh.loop.pass_time(10)
     assert fresh.sock.closed
     assert fresh.loop.gone == [ELSEWHERE]
