@@ -35,7 +35,7 @@ LONGEST = 60.0
 QUIT = "client.quit"
 """The code of an end that was wished for."""
 
-HOPELESS = frozenset({"connection.garbled", "connection.untrusted"})
+HOPELESS = frozenset({"connection.garbled", "connection.untrusted", "auth.failed"})
 """Ends after which another try would end the same, or must not be made."""
 
 

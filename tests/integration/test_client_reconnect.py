@@ -14,6 +14,7 @@ import pytest
 
 from chat_client.client import Client
 from chat_client.ui import plain
+from chat_client.ui.entrance import Wish
 from chat_server import ChatServer
 from tests.support.client_proxy import Wire
 from tests.support.client_script import Frame, event, frame
@@ -279,7 +280,7 @@ def test_a_pipe_gives_up_after_a_while_with_69(
     with Wire(server.address) as wire:
         monkeypatch.setattr(plain, "PIPE_GIVES_UP", 0.3)
         monkeypatch.setattr(sys, "stdin", typed())
-        view = plain.Plain(*wire.address, "alice", interactive=False, commands=False)
+        view = plain.Plain(Wish(*wire.address, "alice"), interactive=False, commands=False)
         assert view.run() == 69
     errors = capsys.readouterr().err.splitlines()
     assert errors[0].startswith("-- connection lost (")

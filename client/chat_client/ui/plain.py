@@ -6,7 +6,7 @@ Rules:
 - On a terminal what is being typed stays below what arrives, and what is not acknowledged above
   it. In a pipe each line of input is answered before the next is read, and the exit code tells
   whether all went well.
-- Nothing typed is lost: what was not sent is shown again, with the reason.
+- Nothing typed is lost: what was not sent is shown again, with the reason. Secrets are not shown.
 """
 
 from __future__ import annotations
@@ -19,22 +19,25 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chat_client import lines
 from chat_client.client import Client
-from chat_client.command import Help, UsageError
-from chat_client.commands import interpret, say
+from chat_client.command import Help, Question, Secret, UsageError
+from chat_client.commands import interpret, may_be_kept, reveal, say
 from chat_client.cursors import Restarted
 from chat_client.escape import escape
 from chat_client.keeper import QUIT, Event, Reply
+from chat_client.keys import KeyTrouble
 from chat_client.link import Back, Link
 from chat_client.pending import Pending, text_of
 from chat_client.place import LOBBY, Place
 from chat_client.recent import SHOWN, Recent
+from chat_client.room_commands import with_password
 from chat_client.tenancy import Tenancy
-from chat_client.tls import Tls
 from chat_client.transport import Disconnected
+from chat_client.ui.entrance import LOOPBACK, Entrance, Wish
 from chat_client.unanswered import UNSURE
 from chat_schema import replies, requests
 from chat_schema.errors import Refused
@@ -55,7 +58,11 @@ PIPE_GIVES_UP = 60.0
 UNCERTAIN = frozenset({UNSURE, "server.storage"})
 """Refusals after which a message may have been kept all the same."""
 
+LEVEL_OF_IGNORES = 3
+"""The protocol level from which on a server knows whom one ignores."""
+
 EX_NEGATIVE = 1
+EX_UNREADABLE = 66
 EX_UNAVAILABLE = 69
 EX_LATER = 75
 EX_PROTOCOL = 76
@@ -64,6 +71,10 @@ EX_INTERRUPTED = 130
 
 EXIT_CODES = {
     "connection.untrusted": EX_REFUSED,
+    "auth.failed": EX_REFUSED,
+    "server.kicked": EX_REFUSED,
+    "server.banned": EX_REFUSED,
+    "session.revoked": EX_REFUSED,
     "rate.connections": EX_LATER,
     "server.full": EX_LATER,
     "protocol.version": EX_PROTOCOL,
@@ -75,23 +86,13 @@ EXIT_CODES = {
 class Plain:
     """One user's chat as lines; `run` returns the exit code."""
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        nick: str | None,
-        *,
-        interactive: bool,
-        commands: bool,
-        tls: Tls | None = None,
-    ) -> None:
+    def __init__(self, wish: Wish, *, interactive: bool, commands: bool) -> None:
         """With `commands` lines that begin with a slash are obeyed, otherwise they are said."""
-        self._tls = tls
-        self._address = (host, port)
+        self._wish = wish
         self._interactive = interactive
         self._commands = commands
-        self._place = Place(User(uid="", nick=nick or ""))
-        self._tenancy = Tenancy(host, port, self._complain)
+        self._place = Place(User(uid="", nick=wish.nick or ""))
+        self._tenancy = Tenancy(wish.host, wish.port, self._complain)
         self._pending = Pending()
         self._recent = Recent()
         self._failed = False
@@ -99,6 +100,7 @@ class Plain:
         self._settled = threading.Condition()
         self._ended: Disconnected | None = None
         self._input: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._questions: queue.SimpleQueue[Secret] = queue.SimpleQueue()
         self._prompt: Prompt | None = None
         self._client: Client | None = None
 
@@ -111,6 +113,8 @@ class Plain:
         except Refused as refused:
             self._complain(lines.of_refusal(refused))
             return EX_REFUSED
+        except (KeyTrouble, OSError) as trouble:
+            return self._report_trouble(str(trouble), EX_UNREADABLE)
         try:
             self._converse(client)
         except KeyboardInterrupt:
@@ -126,51 +130,34 @@ class Plain:
     # Connecting
 
     def _connect(self) -> Client:
-        """Connect under the nick, asking for another where a person can be asked."""
-        nick = self._place.user.nick or None
-        while True:
-            try:
-                return Client(
-                    *self._address,
-                    nick=nick,
-                    on_event=self._on_event,
-                    on_link=self._on_link,
-                    on_end=self._on_end,
-                    give_up=math.inf if self._interactive else PIPE_GIVES_UP,
-                    token=self._tenancy.take(nick),
-                    tls=self._tls,
-                )
-            except Refused as refused:
-                self._tenancy.release()
-                if not (self._interactive and refused.code.startswith("nick.")):
-                    raise
-                self._show(lines.of_refusal(refused))
-                nick = self._ask_nick(refused)
-
-    def _ask_nick(self, refused: Refused) -> str | None:
-        """Another nick, None for a guest's; the refusal stands where the user gives up."""
-        try:
-            answer = input("Another nick (empty for a guest's, /quit to leave): ").strip()
-        except EOFError:
-            print()
-            raise refused from None
-        if answer == "/quit":
-            raise refused
-        return answer or None
+        """Connect as the wish says, asking where a person can be asked."""
+        make = partial(
+            Client,
+            on_event=self._on_event,
+            on_link=self._on_link,
+            on_end=self._on_end,
+            give_up=math.inf if self._interactive else PIPE_GIVES_UP,
+        )
+        entrance = Entrance(
+            self._wish, self._tenancy, make, self._complain, interactive=self._interactive
+        )
+        return entrance.enter()
 
     def _converse(self, client: Client) -> None:
-        self._place.user = client.user
+        self._place.enter(client.welcome)
         self._show(self._greeting(client))
         self._tenancy.begin(client)
+        self._ask_ignores(client)
         for room in self._rooms(client):
             self._ask(client, requests.Join(room=room))
         source = self._typed(client) if self._interactive else self._piped()
         for line in source:
+            self._ask_what_waits(client)
             if not self._do(client, line):
                 return
 
     def _greeting(self, client: Client) -> list[str]:
-        host, port = self._address
+        host, port = self._wish.host, self._wish.port
         server, nick = escape(client.welcome.server), escape(client.user.nick)
         hello = f"-- {server} at {host}:{port} knows you as {nick}; /help for help"
         kept = ["-- your stay was kept: the same name, the same rooms"]
@@ -194,7 +181,12 @@ class Plain:
     def _typed(self, client: Client) -> Iterator[str]:
         from chat_client.ui.prompt import Prompt
 
-        self._prompt = Prompt(self._pending.lines, lambda: self._prompt_text(client))
+        self._prompt = Prompt(
+            self._pending.lines,
+            lambda: self._prompt_text(client),
+            may_be_kept,
+            lambda: not self._questions.empty(),
+        )
         if self._ended is not None:
             self._prompt.end()
         return self._prompt.lines()
@@ -221,9 +213,10 @@ class Plain:
         """Do what a line asks; False where it ends the chat."""
         try:
             action = (interpret if self._commands else say)(line, self._place)
+            if isinstance(action, Secret):
+                action = self._reveal(action)
         except UsageError as error:
-            self._failed = True
-            self._complain([f"!! {escape(str(error))}"])
+            self._fail(error)
             return True
         match action:
             case Help(text):
@@ -233,6 +226,51 @@ class Plain:
             case requests.Request():
                 self._ask(client, action)
         return True
+
+    def _fail(self, error: UsageError) -> None:
+        self._failed = True
+        self._complain([f"!! {escape(str(error))}"])
+
+    # Secrets: on the main thread
+
+    def _ask_what_waits(self, client: Client) -> None:
+        """Ask for the passwords of rooms that have refused us without."""
+        while not self._questions.empty():
+            try:
+                self._ask(client, self._reveal(self._questions.get()))
+            except UsageError as error:
+                self._fail(error)
+
+    def _reveal(self, secret: Secret) -> requests.Request:
+        """Make a request of what the user types where nobody sees it; raise UsageError."""
+        return reveal(secret, [self._answer(question) for question in secret.questions])
+
+    def _answer(self, question: Question) -> str:
+        answer = self._hidden(question.text)
+        if not answer:
+            raise UsageError("No password was given; nothing was sent.")
+        if question.new and self._interactive and self._hidden("The same again: ") != answer:
+            raise UsageError("These were not the same twice; nothing was sent.")
+        return answer
+
+    def _hidden(self, text: str) -> str | None:
+        """A secret from the prompt, or the next line of a pipe."""
+        if self._prompt is not None:
+            return self._prompt.hidden(f"{escape(text.removesuffix(': '))}{self._wish.warning}: ")
+        line = self._input.get()
+        if line is None:
+            self._input.put(None)  # the end is the end also for who asks next
+        return line
+
+    def _ask_ignores(self, client: Client) -> None:
+        """Learn whom the user ignores; who has just come as a guest ignores nobody."""
+        known = client.user.registered or client.resumed
+        if known and client.welcome.level >= LEVEL_OF_IGNORES:
+            client.submit(requests.Ignores(), self._ignores_arrived)
+
+    def _ignores_arrived(self, future: Future[Reply]) -> None:
+        if future.exception() is None:
+            self._place.note_reply(future.result())
 
     def _ask(self, client: Client, request: requests.Request) -> None:
         with self._settled:
@@ -263,8 +301,10 @@ class Plain:
 
     def _on_link(self, link: Link) -> None:
         self._complain(lines.of_link(link))
-        if isinstance(link, Back):
-            self._place.user = link.user
+        if isinstance(link, Back) and self._client is not None:
+            if self._place.elevated:
+                self._complain(["-- you are no administrator any more: /admin"])
+            self._place.enter(self._client.welcome)
             self._tenancy.keep(self._place)
         self._refresh()
 
@@ -289,6 +329,8 @@ class Plain:
         self._show(lines.of_reply(request, reply, self._place, recent=recent))
         if isinstance(reply, replies.JoinOk) and new:
             self._show_recent(reply.room, reply.seq, reply.history.oldest)
+        if isinstance(reply, replies.IdentityOk):
+            self._ask_ignores(client)
         if (following := self._place.follow_up(reply)) is not None:
             self._ask(client, following)
 
@@ -299,9 +341,18 @@ class Plain:
             self._failed = True
             self._complain(lines.of_refusal(error))
             certain = error.code not in UNCERTAIN
+            if error.code == "room.password" and isinstance(request, requests.Join):
+                self._ask_room_password(request)
         if text := text_of(request):
             head = "this was not sent" if certain else "this may not have been sent"
             self._complain([f"!! {head}:", *text])
+
+    def _ask_room_password(self, request: requests.Join) -> None:
+        """Have it asked for, where a person can be asked."""
+        if self._interactive:
+            self._questions.put(with_password(request))
+        if self._prompt is not None:
+            self._prompt.look()
 
     def _show_recent(self, room: str, head: int, oldest: int) -> None:
         """Ask for a room's last messages, and let its live ones wait until they are shown."""
@@ -346,10 +397,14 @@ class Plain:
             print(line, file=sys.stderr, flush=True)
 
     def _report_end(self, ended: Disconnected) -> int:
-        print(f"chat-client: {escape(ended.message)}", file=sys.stderr)
-        if ended.code == "connection.refused" and self._address[0] in ("127.0.0.1", "localhost"):
+        code = self._report_trouble(ended.message, EXIT_CODES.get(ended.code, EX_UNAVAILABLE))
+        if ended.code == "connection.refused" and self._wish.host in LOOPBACK:
             print("Is a server running there? `chat-server run` starts one.", file=sys.stderr)
-        return EXIT_CODES.get(ended.code, EX_UNAVAILABLE)
+        return code
+
+    def _report_trouble(self, message: str, code: int) -> int:
+        print(f"chat-client: {escape(message)}", file=sys.stderr)
+        return code
 
 
 def plain_text(line: str) -> str:
