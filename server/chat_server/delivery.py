@@ -10,7 +10,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chat_schema.framing import encode_frame
@@ -49,9 +49,11 @@ class Delivery:
         """Tell a room of something that has no number."""
         self._post((self._murmur, key, encode_frame(body)))
 
-    def announce_once(self, keys: tuple[str, ...], session: Session, body: bytes) -> None:
-        """Tell everyone in any of the rooms, once, and the session even in none."""
-        self._post((self._publish_once, keys, session, encode_frame(body)))
+    def announce_once(
+        self, keys: tuple[str, ...], witnesses: Collection[Session], body: bytes
+    ) -> None:
+        """Tell everyone in any of the rooms, once, and the witnesses even in none."""
+        self._post((self._publish_once, keys, witnesses, encode_frame(body)))
 
     def hand_on(self, outcomes: Sequence[Outcome]) -> None:
         """Take what the journal has settled."""
@@ -108,13 +110,17 @@ class Delivery:
             audience.murmur(frame)
 
     @staticmethod
-    def _publish_once(loop: Loop, item: tuple[Any, tuple[str, ...], Session, bytes]) -> None:
-        _, keys, session, frame = item
+    def _publish_once(
+        loop: Loop, item: tuple[Any, tuple[str, ...], Collection[Session], bytes]
+    ) -> None:
+        _, keys, witnesses, frame = item
         reached: set[Outbox] = set()
         for key in keys:
             audience = loop.audiences.get(key)
             if audience is not None:
                 audience.publish_to(set(audience) - reached, frame)
                 reached.update(audience)
-        if session.connection.loop is loop and not keys:
-            session.connection.send(frame)
+        for session in witnesses:
+            connection = session.connection
+            if connection.loop is loop and connection.outbox not in reached:
+                connection.send(frame)

@@ -33,6 +33,7 @@ from chat_server.journal.base import Failed, JournalFull, Kept, Outcome, Repeate
 from chat_server.metering import FULL, PAUSES, charge
 from chat_server.net.connection import Connection, State
 from chat_server.net.handler import Fault
+from chat_server.net.loop import Loop
 from chat_server.services import Services
 
 IN_FLIGHT = 32
@@ -327,10 +328,18 @@ class Session:
             self.connection.pause()
 
     def _finish(
-        self, _: Any, item: tuple[Any, Request, Answer | Then | None, BaseException | None]
+        self, loop: Loop, item: tuple[Any, Request, Answer | Then | None, BaseException | None]
+    ) -> None:
+        """Go on with what a worker has done; not here.
+
+        An answer drains the inbox: a hundred of these in it would stand upon each other.
+        """
+        loop.call_at(loop.now, lambda _: self._finished(*item[1:]))
+
+    def _finished(
+        self, request: Request, found: Answer | Then | None, error: BaseException | None
     ) -> None:
         """Answer what a worker has done, or go on with it; on the loop again."""
-        _, request, found, error = item
         self._waits = False
         if self.connection.state is State.OPEN:
             self._attempt(request, partial(_result, found, error))

@@ -252,7 +252,8 @@ class Governance:
                 self._keep_policy(room)
             stamp = witness.connection.loop.stamp
             body = composition.renamed(person, person.nick, stamp)
-            self._delivery.announce_once(tuple(person.rooms), witness, body)
+            witnesses = {witness, *self.sessions(person.uid)}
+            self._delivery.announce_once(tuple(person.rooms), witnesses, body)
 
     def _restore_governance(self) -> None:
         """Take in what an earlier run has kept."""

@@ -235,7 +235,8 @@ class Hub(Governance):
         with self._lock:
             old = self._people.rename(person, nick)
             body = composition.renamed(person, old, witness.connection.loop.stamp)
-            self._delivery.announce_once(tuple(person.rooms), witness, body)
+            witnesses = {witness, *self.sessions(person.uid)}
+            self._delivery.announce_once(tuple(person.rooms), witnesses, body)
         self._log.note("nick", uid=person.uid, old=old, nick=nick)
         for session in self.sessions(person.uid):
             session.connection.loop.post((_keep, self, session))
