@@ -138,7 +138,8 @@ class Policy:
 
         Returns who owns it now; None where somebody did, or nobody is there.
         """
-        heirs = [other for other in members if other != uid]
+        banned = {ban.uid for ban in self.bans}  # one may be on the way out
+        heirs = [other for other in members if other != uid and other not in banned]
         if self.owners or not heirs:
             return None
         heir = next((other for other in self.moderators if other in heirs), heirs[0])
