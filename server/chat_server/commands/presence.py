@@ -11,7 +11,7 @@ from chat_schema import PROTOCOL_VERSION, limits, replies, requests
 from chat_schema.errors import Refused
 from chat_schema.names import same_name
 from chat_server.commands import resume
-from chat_server.commands.accounts import authenticate
+from chat_server.commands.login import authenticate
 from chat_server.commands.results import Answer, Awaited, Farewell, Later
 from chat_server.domain.accounts import Account
 from chat_server.domain.people import Person

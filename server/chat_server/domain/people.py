@@ -44,7 +44,7 @@ class Person:
         self.rooms: dict[str, Room] = {}
         self.voice = Voice()
         self.meter: Meter | None = None
-        self._ignored: set[str] = set()
+        self._ignored: dict[str, str] = {}
         self.rename(nick)
 
     def rename(self, nick: str) -> None:
@@ -68,8 +68,8 @@ class Person:
         return self.account is not None and same_name(self.account.name) == same_name(self.nick)
 
     @property
-    def ignored(self) -> set[str]:
-        """The uids of those from whom this person takes nothing; kept with the account."""
+    def ignored(self) -> dict[str, str]:
+        """From whom this person takes nothing, nicks by uid; kept with the account."""
         return self._ignored if self.account is None else self.account.ignored
 
     @property
