@@ -70,6 +70,11 @@ class Auth:
         """Whether there is an administrator's password at all."""
         return self._admin != ""
 
+    @property
+    def elevates(self) -> bool:
+        """Whether there is a password of the administrator's."""
+        return self._admin != ""
+
     def elevate(self, password: str) -> bool:
         """Whether this is the administrator's password; never, where there is none."""
         return self.check(self._admin, password)

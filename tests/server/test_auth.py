@@ -126,12 +126,14 @@ def _taken(judge: Auth, hash: str) -> float:
 def test_the_administrators_password_elevates() -> None:
     """And nothing else does."""
     judge = auth(password=SECRET)
+    assert judge.elevates
     assert judge.elevate(SECRET)
     assert not judge.elevate("a guess")
 
 
 def test_without_a_password_nothing_elevates() -> None:
     """There is no administrator then."""
+    assert not auth().elevates
     assert not auth().elevate("")
     assert not auth().elevate(SECRET)
 
