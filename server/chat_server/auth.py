@@ -13,7 +13,6 @@ from __future__ import annotations
 import secrets
 import unicodedata
 from base64 import b64encode, urlsafe_b64decode
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +40,14 @@ class Auth:
         self._dummy = _dummy(terms)
         password = _admin_password(admin)
         self._admin = self.hash(password) if password is not None else ""
+
+    def take_over(self, other: Auth) -> None:
+        """Go on with the settings and the administrator's password of another; any thread may.
+
+        Accounts keep their hashes, which are renewed at the next login.
+        """
+        self.plain_passwords = other.plain_passwords
+        self._terms, self._dummy, self._admin = other._terms, other._dummy, other._admin
 
     def hash(self, password: str) -> str:
         """The hash to keep of a new password, in the PHC string format."""
@@ -100,7 +107,7 @@ class Auth:
             return False
         return key != ""
 
-    @cached_property
+    @property
     def _hasher(self) -> PasswordHasher:
         from argon2 import PasswordHasher
 

@@ -123,6 +123,16 @@ def _taken(judge: Auth, hash: str) -> float:
 # The administrator's password
 
 
+def test_what_was_read_anew_holds_from_then_on() -> None:
+    """The parameters, what the operator allows, and the administrator's password."""
+    judge = auth(password=SECRET)
+    judge.take_over(auth(Terms(hash_kib=16, hash_passes=1, plain_passwords=True), "another one"))
+    assert judge.hash(SECRET).startswith("$argon2id$v=19$m=16,t=1,p=1$")
+    assert not judge.check("", SECRET)
+    assert judge.plain_passwords
+    assert (judge.elevate(SECRET), judge.elevate("another one")) == (False, True)
+
+
 def test_the_administrators_password_elevates() -> None:
     """And nothing else does."""
     judge = auth(password=SECRET)
