@@ -74,7 +74,10 @@ def test_a_port_in_use_is_told_in_one_line() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("[limits]\nconections = 3\n", "there is no setting limits.conections"),
+        (
+            "[limits]\nconections = 3\n",
+            "there is no setting limits.conections; is limits.connections meant?",
+        ),
         ("[server]\nport = 'x'\n", "server.port: input should be a valid integer"),
         ("[server\n", "is not TOML"),
     ],

@@ -161,4 +161,4 @@ def test_case_120_a_folder_is_no_file(tmp_path: Path) -> None:
 def test_a_flag_that_is_wrong_is_named_without_a_file() -> None:
     """There is none to name."""
     assert complaint(None, port=-1).startswith("server.port: ")
-    assert complaint(None, prot=1) == "there is no setting server.prot"
+    assert complaint(None, prot=1) == "there is no setting server.prot; is server.port meant?"

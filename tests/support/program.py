@@ -13,12 +13,16 @@ BIN = Path(sys.executable).parent
 PATIENCE = 20.0
 """Seconds after which a program that should have ended is a failure."""
 
-READY = re.compile(r'(?:listening on |"host": ")(?P<host>[^\s"]+?)(?::|", "port": )(?P<port>\d+)')
+READY = re.compile(r'(?:listening on |"host": ")(?P<host>[^\s"]+)(?::|", "port": )(?P<port>\d+)')
 """The first line of a server that listens, for people or in JSON."""
 
 
+HAPPENED = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z info .*\n")
+"""A line of the log about what happens anyway."""
+
+
 class ServerProgram:
-    """`chat-server run --port 0 …`, ready when constructed."""
+    """`chat-server run --port 0 …`, ready when constructed; `log` is all of stderr in the end."""
 
     def __init__(self, *options: str, descriptors: int | None = None) -> None:
         limit = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh"] if descriptors else []
@@ -30,9 +34,11 @@ class ServerProgram:
         )
         assert self.process.stderr is not None
         self.errors = self.process.stderr
-        self.ready = self.errors.readline()
-        found = READY.search(self.ready.strip())
-        assert found, self.ready + self.errors.read()
+        self.log = self.ready = self.errors.readline()
+        while not (found := READY.search(self.ready.strip())):
+            assert self.ready, self.log
+            self.ready = self.errors.readline()
+            self.log += self.ready
         self.address = (found["host"], int(found["port"]))
 
     def __enter__(self) -> Self:
@@ -44,10 +50,19 @@ class ServerProgram:
         self.errors.close()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
-        """Send a signal; return the exit code and the rest of stderr."""
+        """Send a signal; return the exit code and stderr after the ready line, but not HAPPENED."""
         self.process.send_signal(number)
         errors = self.errors.read()
-        return self.process.wait(PATIENCE), errors
+        self.log += errors
+        return self.process.wait(PATIENCE), HAPPENED.sub("", errors)
+
+    def await_line(self, pattern: str) -> str:
+        """The next line of stderr that matches; fails where the program ends without one."""
+        while line := self.errors.readline():
+            self.log += line
+            if re.search(pattern, line):
+                return line
+        raise AssertionError(f"no line {pattern!r} in:\n{self.log}")
 
 
 def run_program(program: str, *options: str, text: str = "") -> subprocess.CompletedProcess[str]:
