@@ -67,16 +67,6 @@ class Auth:
         """Whether the hash was made with other parameters than today's: make another."""
         return self._hasher.check_needs_rehash(hash)
 
-    def take_over(self, other: Auth) -> None:
-        """Go by the settings of `other` from now on, but for how passwords are hashed."""
-        self.plain_passwords = other.plain_passwords
-        self._admin = other._admin
-
-    @property
-    def elevates(self) -> bool:
-        """Whether there is an administrator's password at all."""
-        return self._admin != ""
-
     @property
     def elevates(self) -> bool:
         """Whether there is a password of the administrator's."""
