@@ -21,6 +21,7 @@ from chat_schema.request import Request
 from chat_server import composition
 from chat_server.commands.results import Answer
 from chat_server.domain.people import Person
+from chat_server.domain.rights import Rank
 from chat_server.domain.rooms import Room
 from chat_server.journal.base import Answer as Numbered
 from chat_server.journal.base import Entry, First, JournalFull, Kept, Outcome
@@ -104,8 +105,8 @@ def perform(
 ) -> None:
     """Give the event of an act to the journal; the actor is answered when it is kept.
 
-    The answer is `ready`, else the number of the event. Raises JournalFull where too much waits;
-    then nothing has happened.
+    The answer is `ready`, else the number of the event. Raises JournalFull where too much waits,
+    and Refused where the actor was put out meanwhile, on another loop; then nothing has happened.
     """
     ts = session.connection.loop.stamp
     head, tail = composition.act(deed.type, room.name, ts, session.known, deed.extra)
@@ -123,8 +124,10 @@ def perform(
         then=partial(_settle, services.hub, room, deed),
     )
     try:
+        if entry.voice is None and services.hub.rank(session) < Rank.ADMIN:
+            raise Refused("room.not_member", f"You are not in {room.name} any more.", field="room")
         services.journal.append(entry)
-    except JournalFull:
+    except (JournalFull, Refused):
         deed.undo()
         raise
     session.in_flight += 1

@@ -222,10 +222,10 @@ def _put_off(hub: Hub, sanction: Sanction, actor: Session) -> None:
 
 
 def _bound(hub: Hub, sanction: Sanction, session: Session) -> bool:
-    """Whether a ban from the server ends this session."""
+    """Whether a ban from the server ends this session, which is not of the person it names."""
     person = session.person
-    if person is None or session.operator is not None:
-        return False  # gone meanwhile, or nobody's guest
+    if person is None or person.uid == sanction.uid:
+        return False  # gone meanwhile, or ended already
     account = person.account
     since = account.created if account is not None else None
     applicant = Applicant(person.uid, person.nick, since, block_of(session.connection.address))
