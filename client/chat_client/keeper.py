@@ -251,7 +251,8 @@ class Keeper:
                 if future is not None:
                     _settle(future, reply)
             case Fault(refused):
-                if not (self.away and self._welcomed.done()):  # a vain try to come back is no news
+                vain = self.away and self._welcomed.done()  # to have tried to come back is no news
+                if not (vain or refused.fatal):  # what is fatal is told by the end
                     notice = events.Notice(code=refused.code, message=refused.message, ts="")
                     self._callbacks.on_event(notice)
             case event:

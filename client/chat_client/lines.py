@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -24,14 +25,17 @@ REASONS = {
     "left": "left",
     "quit": "quit",
     "lost": "lost the connection",
-    "kicked": "is out (kicked)",
-    "banned": "is out (banned)",
 }
+
+PUT_OUT = ("kicked", "banned")
+"""Reasons that were told before, by what was done."""
+
+SAYS_WHEN = re.compile(r"\b[0-9]+ s\b")
+"""A message that has the seconds in it needs no more of them."""
 
 HINTS = {
     "auth.required": "/register makes your nick yours, /login logs you in.",
     "nick.reserved": "If it is yours: /login.",
-    "room.password": "Type it where nobody sees it: /join ROOM password",
     "room.members_only": "/register makes your nick yours, /login logs you in.",
     "user.absent": "/users lists who is.",
     "room.no_ban": "/bans lists them.",
@@ -39,27 +43,20 @@ HINTS = {
 """What a user can do about a refusal."""
 
 
-def of_event(event: events.Event, place: Place) -> list[str]:  # noqa: PLR0911 - one per event
+def of_event(event: events.Event, place: Place) -> list[str]:
     """The lines that tell of `event` to the user; none for what is no news, or of the ignored."""
     me = place.user
     match event:
-        case events.Broadcast() | events.Whisper() if event.user.uid in place.ignored:
-            return []
-        case events.Broadcast() if event.room == EVERYONE:
-            return _message(event, "everyone")
-        case events.Broadcast():
-            return _message(event, f"#{escape(event.room)}")
-        case events.Whisper():
-            return _message(event, _direction(event, me))
+        case events.Broadcast() | events.Whisper():
+            ignored = event.user.uid in place.ignored
+            return [] if ignored else _message(event, _where(event, me))
         case _ if isinstance(event, AnyAct):
             return [_line(event.ts, f"#{escape(event.room)} -- {deeds.told(event, me)}")]
         case events.Topic() | events.Join() | events.Leave():
-            who = f"#{escape(event.room)} -- {_nick(event.user)}"
-            return [_line(event.ts, f"{who} {_deed(event)}")]
-        case events.Nick() if event.old == event.user.nick:
-            return [_line(event.ts, f"-- {_nick(event.user)} is registered now")]
+            room = f"#{escape(event.room)}"
+            return [_line(event.ts, f"{room} -- {deed}") for deed in _deeds(event, me)]
         case events.Nick():
-            return [_line(event.ts, f"-- {escape(event.old)} is now {_nick(event.user)}")]
+            return _renamed(event, me)
         case events.Notice():
             return [_notice(event)]
     return []
@@ -112,9 +109,11 @@ def of_link(link: Link) -> list[str]:
 
 def of_refusal(refused: Refused) -> list[str]:
     """The line that says what was not done and why."""
-    later = f" Try again in {_seconds(refused.retry_after)}." if refused.retry_after else ""
+    message = escape(refused.message)
+    told = refused.retry_after is None or SAYS_WHEN.search(message)
+    later = "" if told else f" Try again in {_seconds(refused.retry_after or 0)}."
     hint = f" {HINTS[refused.code]}" if refused.code in HINTS else ""
-    return [f"!! {escape(refused.message)}{later}{hint} ({escape(refused.code)})"]
+    return [f"!! {message}{later}{hint} ({escape(refused.code)})"]
 
 
 def _message(event: events.Broadcast | events.Whisper, where: str) -> list[str]:
@@ -138,18 +137,33 @@ def _place(room: str) -> str:
     return "whispers" if room.startswith("dm:") else f"#{escape(room)}"
 
 
-def _deed(event: events.Topic | events.Join | events.Leave) -> str:
+def _deeds(event: events.Topic | events.Join | events.Leave, me: User) -> list[str]:
+    """What somebody did; nothing where it was told before."""
+    who = _nick(event.user)
     match event:
         case events.Join():
-            return "joined"
+            return [f"{who} joined"]
+        case events.Leave() if event.reason in PUT_OUT:
+            return ["you are out"] if event.user.uid == me.uid else []
         case events.Leave() if event.reason == "switched":
-            return "logged out" if event.user.registered else "logged in"
+            return [f"{who} logged {'out' if event.user.registered else 'in'}"]
         case events.Leave():
-            return REASONS[event.reason]
-    return f"set the topic: {escape(event.topic)}" if event.topic else "cleared the topic"
+            return [f"{who} {REASONS[event.reason]}"]
+    topic = f"set the topic: {escape(event.topic)}" if event.topic else "cleared the topic"
+    return [f"{who} {topic}"]
 
 
-def _direction(event: events.Whisper, me: User) -> str:
+def _renamed(event: events.Nick, me: User) -> list[str]:
+    if event.old != event.user.nick:
+        return [_line(event.ts, f"-- {escape(event.old)} is now {_nick(event.user)}")]
+    if event.user.uid == me.uid:
+        return []  # the answer tells it
+    return [_line(event.ts, f"-- {_nick(event.user)} is registered now")]
+
+
+def _where(event: events.Broadcast | events.Whisper, me: User) -> str:
+    if isinstance(event, events.Broadcast):
+        return "everyone" if event.room == EVERYONE else f"#{escape(event.room)}"
     if event.user.uid == me.uid:
         return f"[to {_nick(event.to)}]"
     return f"[from {_nick(event.user)}]"
@@ -219,7 +233,7 @@ def _nick(user: User) -> str:
 
 
 def _line(ts: str, text: str) -> str:
-    return f"{_clock(ts)} {text}"
+    return f"{_clock(ts)} {text}" if ts else text
 
 
 def _clock(ts: str) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from chat_client.escape import escape
 from chat_client.place import Place
-from chat_client.tables import of_table, where
+from chat_client.tables import at, of_table
 from chat_schema import replies, requests
 from chat_schema.account_replies import IdentityOk, IgnoresOk, KeyOk
-from chat_schema.moderation_replies import ActOk, ElevateOk, LockdownOk
+from chat_schema.moderation_replies import ActOk, ElevateOk, LockdownOk, ModeOk
 from chat_schema.names import User
 
 DONE = {
@@ -46,6 +46,8 @@ def of_outcome(  # noqa: PLR0911 - one per reply
             return _act(request, reply, place)
         case ElevateOk():
             return [f"-- you may do what an {escape(_office(reply.role))} may, while connected"]
+        case ModeOk() if place.is_in(reply.room) and _changes(request):
+            return []
         case LockdownOk():
             return [f"-- {LEVELS[reply.level]}"]
         case replies.NickOk() if isinstance(request, requests.Rename):
@@ -85,7 +87,12 @@ def _act(request: requests.Request, reply: ActOk, place: Place) -> list[str]:
         return []
     target = escape(str(getattr(request, "target", "")))
     done = DONE.get(request.type, "done").format(target=target)
-    return [f"-- {done} ({where(reply.room)})"]
+    return [f"-- {done} {at(reply.room)}"]
+
+
+def _changes(request: requests.Request) -> bool:
+    """Whether a request changes how a room is set: then the room is told."""
+    return bool(request.model_fields_set - {"type", "id", "room"})
 
 
 def _names(users: list[User]) -> str:

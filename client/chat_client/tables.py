@@ -39,7 +39,7 @@ def of_table(  # noqa: PLR0911 - one per list
         case ModsOk():
             return _mods(reply)
         case ModeOk():
-            return [f"-- {where(reply.room)} is {settings(reply.mode)}"]
+            return [f"-- {where(reply.room)}: {settings(reply.mode)}"]
         case SessionsOk():
             return _sessions(reply)
         case StatsOk():
@@ -81,6 +81,11 @@ def where(room: str) -> str:
     return "the server" if room == EVERYONE else f"#{escape(room)}"
 
 
+def at(room: str) -> str:
+    """In a room, or on the server."""
+    return "on the server" if room == EVERYONE else f"in {where(room)}"
+
+
 def date(ts: str) -> str:
     """Day and time here of a date on the wire; dashes where it is none."""
     found = moment(ts)
@@ -95,9 +100,9 @@ def _rate(rate: replies.Rate) -> str:
 
 def _sanctions(what: str, room: str, found: list[Sanction]) -> list[str]:
     if not found:
-        return [f"-- no {what} in {where(room)}"]
+        return [f"-- no {what} {at(room)}"]
     count = f"{len(found)} {what}{'' if len(found) == 1 else 's'}"
-    return [f"-- {count} in {where(room)}", *table([_sanction(each) for each in found])]
+    return [f"-- {count} {at(room)}", *table([_sanction(each) for each in found])]
 
 
 def _sanction(each: Sanction) -> tuple[str, ...]:

@@ -351,6 +351,8 @@ class Plain:
         """Have it asked for, where a person can be asked."""
         if self._interactive:
             self._questions.put(with_password(request))
+        else:
+            self._complain(["-- /join ROOM password takes it from the next line"])
         if self._prompt is not None:
             self._prompt.look()
 
