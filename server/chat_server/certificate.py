@@ -42,14 +42,15 @@ class Made(NamedTuple):
     fingerprint: str
 
 
-def make(folder: Path, names: tuple[str, ...] = ()) -> Made:
+def make(folder: Path, names: tuple[str, ...] = (), *, days: float = DAYS) -> Made:
     """Write `cert.pem` and `key.pem` into `folder`, for these names or addresses and this machine.
 
+    The certificate is valid for `days`; fewer than none is one that has expired.
     Raises FileExistsError where there is one of them already, OSError where they cannot be written,
     ValueError where a name can be none.
     """
     secret = ec.generate_private_key(ec.SECP256R1())
-    cert = _signed(secret, dict.fromkeys((*names, *HERE)))
+    cert = _signed(secret, dict.fromkeys((*names, *HERE)), timedelta(days=days))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     made = Made(folder / "cert.pem", folder / "key.pem", fingerprint_of(cert))
     pem = secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -68,14 +69,16 @@ def fingerprint_of(cert: x509.Certificate) -> str:
     return "SHA256:" + base64.b64encode(sha256(key).digest()).decode().rstrip("=")
 
 
-def _signed(secret: ec.EllipticCurvePrivateKey, names: dict[str, None]) -> x509.Certificate:
+def _signed(
+    secret: ec.EllipticCurvePrivateKey, names: dict[str, None], lasting: timedelta
+) -> x509.Certificate:
     public = secret.public_key()
     whose = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "typed-chat for trying")])
     now = datetime.now(UTC)
     builder = (
         x509.CertificateBuilder(whose, whose, public, x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))  # clocks differ
-        .not_valid_after(now + timedelta(days=DAYS))
+        .not_valid_after(now + lasting)
     )
     for extension, critical in _extensions(public, names):
         builder = builder.add_extension(extension, critical)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import select
 import shutil
 import ssl
 import subprocess
@@ -119,13 +121,23 @@ class OpenSsl:
     def read_until(self, mark: bytes) -> bytes:
         """Read what it writes until this stands there."""
         assert self.process.stdout is not None
-        data = b""
-        while mark not in data:
-            piece = self.process.stdout.read(65536)
-            assert piece, data
-            data += piece
-        return data
+        return _until(self.process.stdout.fileno(), mark)
+
+    def errors_until(self, mark: bytes) -> bytes:
+        """Read what it complains of until this stands there."""
+        assert self.process.stderr is not None
+        return _until(self.process.stderr.fileno(), mark)
 
     def finish(self) -> tuple[bytes, bytes]:
         """End its input; return what it still writes and its errors."""
         return self.process.communicate(timeout=PATIENCE)
+
+
+def _until(descriptor: int, mark: bytes) -> bytes:
+    data = b""
+    while mark not in data:
+        assert select.select([descriptor], [], [], PATIENCE)[0], data
+        piece = os.read(descriptor, 65536)
+        assert piece, data
+        data += piece
+    return data
