@@ -85,7 +85,8 @@ def _checked(make: Callable[[], Action], usage: str) -> Action:
     except ValidationError as error:
         refused = requests.refusal_of(error)
         size = f" ({refused.size} of {refused.limit} characters)" if refused.limit else ""
-        raise UsageError(f"{refused.message}{size} {usage}") from None
+        message = "That is no name of anybody." if refused.field == "target" else refused.message
+        raise UsageError(f"{message}{size} {usage}") from None
 
 
 def _find(name: str) -> Command:

@@ -12,12 +12,16 @@ from hypothesis import strategies as st
 from chat_client import lines
 from chat_client.cursors import Missing, Restarted
 from chat_client.link import Back, Link, Lost
+from chat_client.place import Place
 from chat_schema import events, replies, requests
 from chat_schema.errors import Refused
+from chat_schema.moderation_events import Settings
+from chat_schema.moderation_replies import Officer
 from chat_schema.names import User
 
 ME = User(uid="u1", nick="alice")
 BOB = User(uid="u2", nick="bob")
+HERE = Place(ME)
 TS = "2026-11-22T15:00:00.123Z"
 
 
@@ -50,7 +54,16 @@ def without_time(shown: list[str]) -> list[str]:
             events.Leave(room="dev", user=BOB, reason="lost", ts=TS),
             ["#dev -- bob lost the connection"],
         ),
+        (
+            events.Leave(room="dev", user=BOB, reason="switched", ts=TS),
+            ["#dev -- bob logged in"],
+        ),
+        (events.Leave(room="dev", user=BOB, reason="kicked", ts=TS), []),
+        (events.Leave(room="dev", user=ME, reason="kicked", ts=TS), ["#dev -- you are out"]),
         (events.Nick(user=BOB, old="rob", ts=TS), ["-- rob is now bob"]),
+        (events.Nick(user=BOB, old="bob", ts=TS), ["-- bob is registered now"]),
+        (events.Nick(user=ME, old="alice", ts=TS), []),
+        (events.Broadcast(room="*", seq=1, ts=TS, user=BOB, text="x"), ["everyone <bob> x"]),
         (
             events.Topic(room="dev", seq=1, ts=TS, user=BOB, topic=""),
             ["#dev -- bob cleared the topic"],
@@ -67,7 +80,7 @@ def without_time(shown: list[str]) -> list[str]:
 )
 def test_an_event_is_one_line_but_for_its_text(event: events.Event, shown: list[str]) -> None:
     """Room, person, what happened; further lines of a text are indented."""
-    assert without_time(lines.of_event(event, ME)) == shown
+    assert without_time(lines.of_event(event, HERE)) == shown
 
 
 @pytest.mark.parametrize(
@@ -120,7 +133,7 @@ def test_an_answer_shows_what_was_asked(
     request_: requests.Request, reply: replies.Ok, expected: list[str]
 ) -> None:
     """Lists and snapshots are shown; what an event has told already is not."""
-    assert lines.of_reply(request_, reply, ME) == expected
+    assert lines.of_reply(request_, reply, HERE) == expected
 
 
 def history(*texts: str) -> replies.HistoryOk:
@@ -143,9 +156,9 @@ def history(*texts: str) -> replies.HistoryOk:
 
 def test_recent_messages_end_in_a_line_that_says_so() -> None:
     """Above it is what was, below it is what is; none where there are none."""
-    shown = without_time(lines.of_recent(history("a", "b"), ME))
+    shown = without_time(lines.of_recent(history("a", "b"), HERE))
     assert shown == ["#dev <bob> a", "#dev <bob> b", "-- #dev (now)"]
-    assert lines.of_recent(history(), ME) == []
+    assert lines.of_recent(history(), HERE) == []
 
 
 def test_entering_a_room_tells_of_history_only_where_not_all_is_shown() -> None:
@@ -154,8 +167,8 @@ def test_entering_a_room_tells_of_history_only_where_not_all_is_shown() -> None:
         re="1", room="dev", epoch="e", seq=50, topic="", members=[ME], count=1,
         history=replies.HistoryPolicy(oldest=1),
     )  # fmt: skip
-    [all_shown] = lines.of_reply(requests.Join(room="dev"), reply, ME, recent=50)
-    [some_shown] = lines.of_reply(requests.Join(room="dev"), reply, ME, recent=49)
+    [all_shown] = lines.of_reply(requests.Join(room="dev"), reply, HERE, recent=50)
+    [some_shown] = lines.of_reply(requests.Join(room="dev"), reply, HERE, recent=49)
     assert ("/history" in all_shown, "/history" in some_shown) == (False, True)
 
 
@@ -184,10 +197,54 @@ def test_the_state_of_the_link_is_a_line(link: Link, shown: str) -> None:
     assert lines.of_link(link) == [shown]
 
 
-def test_a_refusal_says_why_and_when_to_try_again() -> None:
-    """The code stands behind for those who look it up."""
-    refused = Refused("rate.x", "Slow down.", retry_after=3.2)
-    assert lines.of_refusal(refused) == ["!! Slow down. Try again in 3 s. (rate.x)"]
+@pytest.mark.parametrize(
+    ("refused", "shown"),
+    [
+        (
+            Refused("rate.x", "Slow down.", retry_after=3.2),
+            "!! Slow down. Try again in 3 s. (rate.x)",
+        ),
+        (Refused("rate.x", "Slow.", retry_after=0.2), "!! Slow. Try again in a second. (rate.x)"),
+        (Refused("room.slow", "Wait 4 s.", retry_after=3.6), "!! Wait 4 s. (room.slow)"),
+        (
+            Refused("nick.reserved", "An account's."),
+            "!! An account's. If it is yours: /login. (nick.reserved)",
+        ),
+    ],
+)
+def test_a_refusal_says_why_and_what_to_do(refused: Refused, shown: str) -> None:
+    """When to try again, unless the server has said it; the code for those who look it up."""
+    assert lines.of_refusal(refused) == [shown]
+
+
+def test_nothing_is_heard_of_the_ignored() -> None:
+    """By uid, so that another nick does not help; neither now nor of before."""
+    place = Place(ME)
+    place.ignored = frozenset({"u2"})
+    said = events.Broadcast(room="dev", seq=1, ts=TS, user=User(uid="u2", nick="other"), text="x")
+    assert lines.of_event(said, place) == []
+    assert lines.of_recent(history("a"), place) == []
+    assert lines.of_event(events.Join(room="dev", user=BOB, ts=TS), place) != []
+
+
+def test_who_looks_after_a_room_has_a_sign() -> None:
+    """In the list on entering, and in later ones."""
+    owner = Officer(user=BOB, role="owner")
+    entered = replies.JoinOk(
+        re="1", room="dev", epoch="e", seq=0, topic="", members=[ME, BOB], count=2,
+        history=replies.HistoryPolicy(oldest=1), mods=[owner],
+        mode=Settings(invite_only=True, slow=10),
+    )  # fmt: skip
+    place = Place(ME)
+    place.note_reply(entered)
+    assert lines.of_reply(requests.Join(room="dev"), entered, place) == [
+        "-- you are in #dev with 2: alice, @bob. Here only the invited enter, slow mode of 10 s."
+    ]
+    listed = replies.UsersOk(re="1", users=[ME, BOB], count=2, more=False)
+    assert lines.of_reply(requests.Users(room="Dev"), listed, place) == [
+        "-- 2 in #Dev: alice, @bob"
+    ]
+    assert lines.of_reply(requests.Users(), listed, place) == ["-- 2 online: alice, bob"]
 
 
 @given(st.text(), st.sampled_from(["nick", "room", "text", "topic", "code", "message", "ts"]))
@@ -200,5 +257,5 @@ def test_no_field_of_an_event_reaches_the_terminal_unescaped(hostile: str, field
         event = events.event_of(
             {"type": type_, "seq": 1, "user": user, "to": user, "old": user["nick"], **values}
         )
-        for line in lines.of_event(event, ME):
+        for line in lines.of_event(event, HERE):
             assert not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", line)
