@@ -172,11 +172,21 @@ def _reply(session: Session, request: Request, answer: Answer) -> Numbered | Non
 
 
 def _settle(hub: Hub, room: Room, deed: Deed, outcome: Outcome) -> None:
-    """Do what follows from an act; on the loop of who acted, who may be gone."""
+    """Do what follows from an act; on the loop of who acted, who may be gone.
+
+    Whom it concerns is told outside of the room too, unless they ignore who acted: anybody can make
+    a room and act in it.
+    """
     if not isinstance(outcome, Kept):
         deed.undo()
         return
     target = deed.extra.get("target")
-    if target is not None:
+    if target is not None and not _ignores(hub, target.uid, outcome.entry.author):
         hub.tell(target.uid, outcome.frame, room.key)
     deed.follow()
+
+
+def _ignores(hub: Hub, uid: str, author: str) -> bool:
+    """Whether somebody who is connected takes nothing from the author."""
+    people = [session.person for session in hub.sessions(uid)]
+    return any(person is not None and author in person.ignored for person in people)

@@ -2,8 +2,9 @@
 
 Rules:
 - Seconds since 1970 come from whoever calls; there is no clock here.
-- Asking changes nothing. Who changes something holds the hub's lock.
-- Guests hold offices while they are in the room, accounts for good: only these are recorded.
+- Whoever calls holds the hub's lock; only lists are read without it. What is over is dropped when
+  somebody asks to enter or to speak.
+- Guests hold offices while they are in the room, accounts for good.
 - The server has a Policy too: its bans, its mutes, and `lockdown`.
 """
 
@@ -68,7 +69,12 @@ class Policy:
     def blank(self) -> bool:
         """Whether there is nothing worth keeping."""
         settled = self.bans or self.mutes or self.mode != Mode() or self.lockdown != "none"
-        return not (settled or self._lasting())
+        return not (settled or self.owners or self.moderators or self.invited)
+
+    @property
+    def guests(self) -> list[str]:
+        """Who holds an office for as long as they are in the room."""
+        return [uid for uid in (*self.owners, *self.moderators) if uid not in self.registered]
 
     def refuse_entry(
         self, applicant: Applicant, password: str | None, now: float, staff: bool = False
@@ -77,6 +83,7 @@ class Policy:
 
         Those who look after the room are staff too: an address does not keep them out.
         """
+        self.bans.drop_over(now)
         staff = staff or self.rank(applicant.uid) >= Rank.MODERATOR
         ban = self.bans.against(applicant, now, by_address=not staff)
         if ban is not None:
@@ -93,6 +100,7 @@ class Policy:
         `last` is when they spoke here before. Staff are bound by nothing but a mute that was spoken
         against them.
         """
+        self.mutes.drop_over(now)
         staff = rank >= Rank.MODERATOR
         mute = self.mutes.against(applicant, now, by_address=not staff)
         if mute is not None:
@@ -176,9 +184,12 @@ class Policy:
     # Kept
 
     def as_record(self) -> dict[str, Any]:
-        """What outlives guests, as JSON can hold it."""
+        """All of it, as JSON can hold it: guests too can outlive a restart."""
         return {
-            **self._lasting(),
+            "owners": self.owners,
+            "moderators": self.moderators,
+            "invited": self.invited,
+            "registered": sorted(self.registered),
             "bans": self.bans.as_records(),
             "mutes": self.mutes.as_records(),
             "mode": asdict(self.mode),
@@ -193,24 +204,13 @@ class Policy:
         policy.owners = dict(record.get("owners", {}))
         policy.moderators = dict(record.get("moderators", {}))
         policy.invited = dict(record.get("invited", {}))
-        policy.registered = {*policy.owners, *policy.moderators, *policy.invited}
+        policy.registered = set(record.get("registered", ()))
         policy.bans = Sanctions.from_records(record["bans"])
         policy.mutes = Sanctions.from_records(record["mutes"])
         policy.mode = Mode.from_record(record["mode"])
         policy.lockdown = record["lockdown"]
         policy._numbered = record["numbered"]
         return policy
-
-    def _lasting(self) -> dict[str, dict[str, str]]:
-        """What accounts hold, without what nobody does."""
-        all_held = {
-            "owners": self.owners, "moderators": self.moderators, "invited": self.invited,
-        }  # fmt: skip
-        lasting = {
-            kind: {uid: name for uid, name in held.items() if uid in self.registered}
-            for kind, held in all_held.items()
-        }
-        return {kind: held for kind, held in lasting.items() if held}
 
     def _hold(self, uid: str, name: str, rank: Rank, registered: bool) -> None:
         self._take_office(uid)

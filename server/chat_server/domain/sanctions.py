@@ -2,7 +2,8 @@
 
 Rules:
 - Seconds since 1970 come from whoever calls; there is no clock here.
-- Asking changes nothing, so any thread may ask. Who changes something holds the hub's lock.
+- Asking changes nothing, so any thread may ask; but `drop_over` and whatever else changes
+  something is called under the hub's lock.
 - A person's address binds guests, and accounts made later than the sanction, by its block: the
   innocent behind the same router, who have had an account for longer, are left alone.
 """
@@ -109,6 +110,11 @@ class Sanctions:
     def in_force(self, now: float) -> list[Sanction]:
         """Those that are not over, the oldest first."""
         return [found for found in self._all if not found.over(now)]
+
+    def drop_over(self, now: float) -> None:
+        """Forget those that are over."""
+        if any(found.over(now) for found in self._all):
+            self._all = tuple(self.in_force(now))
 
     def impose(self, sanction: Sanction) -> None:
         """Add one, in the place of one against the same, whose addresses it binds too.

@@ -160,6 +160,18 @@ def test_case_67_who_ignores_somebody_gets_no_whisper_and_no_invitation(
     assert alice.asks("whisper", to="bob", text="x")["type"] == "ok"
 
 
+def test_case_67_nobody_is_reached_by_who_they_ignore_from_a_room_of_theirs(
+    town: Town, alice: Actor
+) -> None:
+    """Acts on who is elsewhere tell them nothing then; in the room they see what all see."""
+    bob = town.person("bob")
+    bob.asks("ignore", target="alice")
+    for act in ("ban", "mute", "unmute"):
+        reply = alice.asks(act, room="den", target="bob", reason="read this")
+        assert reply["type"] == "ok"
+    bob.hears_nothing()
+
+
 def test_a_mode_is_told_to_all_and_its_password_to_nobody(
     town: Town, alice: Actor, mallory: Actor
 ) -> None:

@@ -300,6 +300,7 @@ def test_who_is_muted_hears_and_does_not_speak(town: Town, alice: Actor, mallory
     assert mallory.asks("whisper", to="alice", text="x")["type"] == "ok"
     town.book.pass_time(30)
     assert mallory.asks("broadcast", room="den", text="x")["type"] == "ok"
+    assert not town.book.hub.room("den").guarded  # type: ignore[union-attr]
     assert alice.asks("mutes", room="den")["mutes"] == []
 
 

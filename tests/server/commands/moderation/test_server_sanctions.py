@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from chat_schema.replies import Rate
+from chat_server.dispatch import Session
 from chat_server.domain.meters import MeterTerms
 from tests.support.playbook import Actor, Playbook
 from tests.support.town import PASSWORD, Town, code
@@ -128,6 +131,26 @@ def test_administrators_are_above_each_other_in_nothing(town: Town) -> None:
     assert code(one.asks("kick", room="*", target="other")) == "permission.denied"
     assert code(one.asks("ban", room="*", target="other")) == "permission.denied"
     other.hears_nothing()
+
+
+def test_the_operator_acts_on_everybody(
+    town: Town, alice: Actor, mallory: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Administrators too, in any room and on the server, in the name of the server."""
+    admin = town.admin("boss")
+    book = town.book
+    monkeypatch.setattr(book, "attend", lambda found: Session(book.services, 99, found, "uid 0"))
+    operator = town.stranger()
+    assert operator.asks("mute", room="den", target="boss")["seq"] == 1
+    alice.hears("mute", user={"uid": "operator", "nick": "server"})
+    assert operator.asks("kick", room="den", target="alice")["seq"] == 2
+    assert operator.asks("mode", room="den", slow=5)["mode"] == {"slow": 5}
+    assert operator.asks("ban", room="*", target=str(mallory.connection.address))["type"] == "ok"
+    assert mallory.listens()[-1]["code"] == "server.banned"
+    assert operator.asks("bans", room="*")["bans"][0]["by"] == "server"
+    assert operator.asks("ban", room="*", target="boss")["type"] == "ok"
+    assert admin.listens()[-1]["code"] == "server.banned"
+    assert operator.asks("unban", room="*", target="#1")["type"] == "ok"
 
 
 def test_an_administrator_acts_in_rooms_they_are_not_in(
