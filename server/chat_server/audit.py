@@ -40,7 +40,7 @@ class Audit:
 
         def done(refused: Refused | None) -> None:
             if refused is not None:
-                self._log.note("audit-lost", actor=actor, act=act, why=refused.code)
+                self._log.note("audit_lost", actor=actor, act=act, why=refused.code)
 
         self._log.note("act", actor=actor, act=act, room=room, target=target, detail=detail)
         self._journal.keep_act(kept, done)

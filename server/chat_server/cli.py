@@ -127,6 +127,23 @@ def config_show(config_file: Path | None, origin: bool) -> None:
 
 
 @main.command()
+@_of_a_folder
+def doctor(**options: Any) -> None:
+    """Look at everything a server needs; exit 1 where something is wrong."""
+    from chat_server.config import ConfigError
+    from chat_server.doctor import Finding, examine
+
+    try:
+        settings = _reader(options.pop("config_file"), options)().settings
+        findings = [Finding("ok", "the settings are sound"), *examine(settings)]
+    except ConfigError as error:
+        findings = [Finding("FAIL", str(error))]
+    for finding in findings:
+        click.echo(finding)
+    sys.exit(any(finding.verdict == "FAIL" for finding in findings))
+
+
+@main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @_of_a_folder
 def backup(file: Path, **options: Any) -> None:

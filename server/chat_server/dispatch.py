@@ -381,6 +381,7 @@ class Session:
             self._rest(pause)
 
     def _reject(self, refused: Refused) -> None:
+        self._services.telemetry.count(f"refused.{refused.code}")
         if refused.code == "frame.invalid":
             self._bad_frames += 1
             refused.fatal = self._bad_frames > BAD_FRAMES

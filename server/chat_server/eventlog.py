@@ -24,10 +24,10 @@ log = logging.getLogger("chat_server.events")
 
 Field = str | int | float | None
 
-SECRETS = frozenset({"password", "token", "signature", "key", "secret", "nonce", "text_of_whisper"})
+SECRETS = frozenset({"password", "token", "signature", "key", "secret", "nonce"})
 """Names of fields that are refused."""
 
-BOUNDED = frozenset({"connected", "ended", "rejected", "refused", "login_failed"})
+BOUNDED = frozenset({"connected", "ended", "rejected", "login_failed", "elevate_failed"})
 """Events that anybody who can reach the port can cause as often as they like."""
 
 LINES = 20

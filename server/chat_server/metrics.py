@@ -34,7 +34,7 @@ PATIENCE = 5.0
 GROWING = frozenset({"messages", "log.lost", "incidents"})
 """What only grows until a restart, beside everything that is counted by code or reason."""
 
-LABELS = {"refused": "code", "closed": "reason"}
+LABELS = {"refused": "code", "closed": "reason", "limited": "code"}
 """Counters whose names go on with an error code or a reason."""
 
 

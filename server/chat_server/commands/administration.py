@@ -44,7 +44,7 @@ def elevate(services: Services, session: Session, request: admin_requests.Elevat
 def _elevate(services: Services, session: Session, right: bool) -> Answer:
     if not right:
         services.log.note(
-            "elevatefailed", nick=session.known.nick, address=session.connection.address
+            "elevate_failed", nick=session.known.nick, address=session.connection.address
         )
         raise Refused("auth.failed", "This is not the administrator's password.")
     was_right(services, session, "")

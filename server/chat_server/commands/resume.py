@@ -56,6 +56,13 @@ def welcome(
     services: Services, session: Session, resumption: replies.Resumption | None = None
 ) -> Answer:
     """The reply to hello."""
+    services.log.note(
+        "connected",
+        uid=session.known.uid,
+        nick=session.known.nick,
+        address=session.connection.address,
+        resumed=int(resumption is not None and resumption.resumed) or None,
+    )
     return partial(
         replies.Welcome,
         version=PROTOCOL_VERSION,
