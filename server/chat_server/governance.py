@@ -5,6 +5,7 @@ Rules:
   called out of the domain, the journal and the loops while holding it.
 - A policy is changed in memory first and stored then, in the journal's order: an act that could not
   be stored is in force until the server ends.
+- `_records` orders what is stored of accounts. It is taken without `_lock`, and that may be within.
 - Handlers call from their own loop's thread.
 """
 
@@ -50,6 +51,7 @@ class Governance:
     def __init__(self, journal: Journal, rooms: Rooms, ownerless: Iterable[str] = ()) -> None:
         self._journal = journal
         self._lock = threading.Lock()
+        self._records = threading.Lock()
         self.accounts = Accounts()
         self._people = People(self.accounts)
         self._rooms = rooms
@@ -172,6 +174,7 @@ class Governance:
                 rank = self.rank(session, room)
                 last = room.spoke.get(applicant.uid)
                 refused = room.policy.refuse_speech(applicant, rank, now, last)
+                room.guarded = room.policy.guarded  # the last mute may be over
                 if refused is None:
                     room.spoke[applicant.uid] = now
         if refused is not None:
@@ -209,27 +212,34 @@ class Governance:
 
     # Accounts
 
-    def keep_account(self, account: Account, done: Done) -> None:
-        """Add or change an account and have it stored; a new one that cannot be is none.
+    def add_account(self, account: Account, done: Done) -> None:
+        """Have an account exist, and stored; one that cannot be stored ceases to exist.
 
         Raises Refused (`nick.reserved`) where another account has the name.
         """
         with self._lock:
-            other = self.accounts.by_name(account.name)
-            if other is not None and other is not account:
+            if self.accounts.by_name(account.name) is not None:
                 raise Refused("nick.reserved", "This nick belongs to another account.")
-            new = other is None
-            if new:
-                self.accounts.add(account)
+            self.accounts.add(account)
 
         def stored(refused: Refused | None) -> None:
-            if refused is not None and new:
+            if refused is not None:
                 with self._lock:
                     self.accounts.remove(account)
             done(refused)
 
-        body = to_json(account.as_record()).decode()
-        self._journal.keep_record("account", account.uid, body, stored)
+        self.keep_account(account, stored)
+
+    def keep_account(self, account: Account, done: Done) -> None:
+        """Have an account stored as it is now.
+
+        Raises Refused (`session.revoked`) where it has ceased to exist: nothing brings it back.
+        """
+        with self._records:  # what is stored last is what was changed last
+            if self.accounts.by_uid(account.uid) is not account:
+                raise Refused("session.revoked", "The account was removed.")
+            body = to_json(account.as_record()).decode()
+            self._journal.keep_record("account", account.uid, body, done)
 
     def remove_account(self, account: Account, stamp: str, done: Done) -> None:
         """Let an account cease to exist, and its offices pass on; its sessions are not touched."""
@@ -238,7 +248,8 @@ class Governance:
             for key, policy in list(self._policies.items()):
                 if policy.rank(account.uid) > Rank.GUEST:
                     self._pass_on(key, policy, account.uid, stamp)
-        self._journal.keep_record("account", account.uid, None, done)
+        with self._records:
+            self._journal.keep_record("account", account.uid, None, done)
 
     def adopt(self, person: Person, account: Account, witness: Session) -> None:
         """Make a guest the person of the account with the same uid; `witness` is told in any case.
@@ -331,10 +342,11 @@ class Governance:
         self._journal.keep_record("policy", key, to_json(policy.as_record()).decode(), ignore)
 
     def _own(self, room: Room, person: Person) -> None:
-        """Give the room to the first who enters, where nobody has it."""
-        if room.key in self._ownerless or len(room.members) > 1:
-            return
-        if room.policy.enter(person.uid, person.nick, registered=person.account is not None):
+        """Give the room to somebody, where nobody has it."""
+        registered = person.account is not None
+        if room.key not in self._ownerless and room.policy.enter(
+            person.uid, person.nick, registered=registered
+        ):
             self._keep_policy(room)
 
     def _disown(self, room: Room, uid: str, stamp: str) -> None:

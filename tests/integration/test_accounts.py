@@ -37,11 +37,10 @@ def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Start]:
         yield start_
 
 
-def known(server: ChatServer, login: dict[str, str], *rooms: str, resume: bool = False) -> Peer:
+def known(server: ChatServer, login: dict[str, str], *rooms: str) -> Peer:
     """A peer that has logged in with its hello."""
     peer = Peer(server.address)
-    wish = {"resume": {}} if resume else {}
-    assert peer.ask("hello", login=login, **wish)["type"] == "welcome"
+    assert peer.ask("hello", login=login)["type"] == "welcome"
     for room in rooms:
         peer.ask("join", room=room)
     return peer

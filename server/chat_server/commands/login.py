@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -112,7 +113,8 @@ def _identified(
         services.hub.dismiss((session,), revoked())
     elif shown.renewed is not None:
         account.hash = shown.renewed
-        services.hub.keep_account(account, _ignore)
+        with suppress(Refused):  # it was removed this very moment
+            services.hub.keep_account(account, _ignore)
     return result
 
 

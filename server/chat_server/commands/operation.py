@@ -55,8 +55,6 @@ def account(
         raise Refused("user.unknown", f"There is no account {request.nick}.", field="nick")
     if request.password is not None:
         require_strong(request.password, request.nick)
-        if found is None:
-            _require_free(services.hub, request.nick)
         job = partial(_hash, services, session, request, request.password)
         return Awaited(partial(services.hashers.submit, job))
     assert found is not None
@@ -91,7 +89,7 @@ def _with_password(
     _require_free(services.hub, request.nick)
     wall = session.connection.loop.wall
     new = Account(services.hub.new_uid(), request.nick, wall, hash, request.role or "user")
-    keep = partial(services.hub.keep_account, new)
+    keep = partial(services.hub.add_account, new)
     return stored(session, keep, partial(_done, services, session, new, "account-add", new.role))
 
 

@@ -94,9 +94,10 @@ class Accounts:
         self._by_name[same_name(account.name)] = account
 
     def remove(self, account: Account) -> None:
-        """Have the account exist no more; its name is free at once."""
-        del self._by_uid[account.uid]
-        del self._by_name[same_name(account.name)]
+        """Have the account exist no more, if it does; its name is free at once."""
+        if self._by_uid.get(account.uid) is account:
+            del self._by_uid[account.uid]
+            del self._by_name[same_name(account.name)]
 
     def by_uid(self, uid: str) -> Account | None:
         """The account with this uid."""

@@ -13,6 +13,7 @@ from chat_server.domain.attempts import ACCOUNT_PATIENCE, Attempts
 from chat_server.journal.base import Done
 from chat_server.journal.memory import MemoryJournal
 from chat_server.settings import Auth as AuthSettings
+from tests.support.keys import PUBLIC
 from tests.support.playbook import Actor, Playbook
 
 HERE, REMOTE = "127.0.0.1", "192.0.2.1"
@@ -460,6 +461,21 @@ def test_an_account_that_is_given_up_is_nobodys(book: Playbook, alice: Actor, bo
     assert not records(book)
 
 
+def test_nothing_brings_an_account_back_that_was_given_up(book: Playbook, alice: Actor) -> None:
+    """Another session that asks for a change at the same moment ends, and changes nothing."""
+    second, uid = enters(book), alice.uid
+    known = book.hub.accounts.by_uid(uid)
+    assert known is not None
+    book.hub.accounts.remove(known)
+    book.journal.keep_record("account", uid, None, lambda _: None)
+    assert second.asks("key", public=PUBLIC)["code"] == "auth.required"
+    book.person("bob")
+    second.says("ignore", id="1", target="bob")
+    second.hears("error", code="session.revoked", fatal=True)
+    assert not records(book)
+    assert book.stranger().asks("hello", nick="Alice")["code"] == "nick.taken"
+
+
 def test_only_its_password_gives_an_account_up(book: Playbook, alice: Actor) -> None:
     """An unattended terminal is not enough."""
     assert alice.asks("unregister", password="a guess")["code"] == "auth.failed"
@@ -541,6 +557,7 @@ def test_attempts_beyond_some_wait_and_are_answered(slow: Playbook, nick: str) -
     later.hears_nothing()
     slow.pass_time(12)
     later.hears("error", code="auth.failed")
+    slow.pass_time(9)
     assert later.asks("hello", nick="carol")["type"] == "welcome"
 
 
