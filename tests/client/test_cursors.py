@@ -7,7 +7,7 @@ import pytest
 from chat_client import cursors
 from chat_client.cursors import CONVERSATIONS, LIMITED_TRIES, TRIES, Missing, Restarted
 from chat_client.session import Incoming
-from tests.support.client_script import Script, event, numbers, replay
+from tests.support.client_script import TS, Frame, Script, event, numbers, replay, user
 
 
 @pytest.fixture
@@ -391,3 +391,68 @@ def test_where_nothing_was_seen_another_epoch_is_no_news(script: Script) -> None
     begin, *rest = replay("tea", 0, 2, epoch="f")
     items = script.comes_back(*replay("dev", 10, 10), *replay("*", 0, 0), begin, *rest)
     assert (restarted(items), numbers(items, "tea")) == ([], [1, 2])
+
+
+def act(seq: int, room: str = "dev", type_: str = "kick", **more: object) -> Frame:
+    """Something bob did to carol by virtue of his office."""
+    return {**event(seq, room), "type": type_, "target": user("u3"), **more}
+
+
+def test_acts_are_numbered_like_everything_else(script: Script) -> None:
+    """They leave no gap, and a gap before them is filled."""
+    assert numbers(script.tells(act(11), event(12))) == [11, 12]
+    assert script.listens() == []
+    script.tells(act(14, type_="mode", mode={"slow": 5}))
+    assert numbers(script.pages(act(13, type_="ban"), after=12)) == [13, 14]
+
+
+def test_an_act_elsewhere_is_told_and_counts_nothing(script: Script) -> None:
+    """An invitation, or a ban, by the number of a room we are not in."""
+    assert numbers(script.tells(act(40, "ops", "invite")), "ops") == [40]
+    assert numbers(script.tells(act(2, "ops", "ban")), "ops") == [2]
+    script.session.lose()
+    assert "ops" not in script.connects()["resume"]["rooms"]
+
+
+def out(script: Script, reason: str, uid: str = "u1") -> list[Incoming]:
+    """Let somebody leave dev."""
+    return script.says("leave", room="dev", user=user(uid), reason=reason, ts=TS)
+
+
+@pytest.mark.parametrize("reason", ["kicked", "banned"])
+def test_who_was_put_out_does_not_return(script: Script, reason: str) -> None:
+    """The room is forgotten, and entered anew only when somebody asks for it."""
+    assert [item.type for item in script.tells(act(11))] == ["kick"]  # type: ignore[union-attr]
+    out(script, reason)
+    script.session.lose()
+    assert "dev" not in script.connects()["resume"]["rooms"]
+    script.greets(resumed=True)
+    assert all(frame["type"] != "join" for frame in script.listens())
+
+
+@pytest.mark.parametrize(("reason", "uid"), [("kicked", "u2"), ("lost", "u1"), ("switched", "u1")])
+def test_other_departures_leave_us_where_we_are(script: Script, reason: str, uid: str) -> None:
+    """Somebody else's, and those that an answer of our own tells."""
+    out(script, reason, uid)
+    script.session.lose()
+    assert "dev" in script.connects()["resume"]["rooms"]
+
+
+def test_rooms_are_returned_to_as_fast_as_the_server_wants(script: Script) -> None:
+    """One that is refused for now is neither lost nor asked for at once."""
+    script.joins("tea", 0)
+    script.session.lose()
+    script.connects()
+    script.greets("u5")
+    asked = [frame for frame in script.listens() if frame["type"] == "join"]
+    assert {frame["room"] for frame in asked} == {"dev", "tea"}
+    told = {"code": "rate.joins", "message": "m", "retryable": True, "retry_after": 6}
+    for frame in asked:
+        assert script.says("error", re=frame["id"], **told) == []
+    assert (script.session.stalled, script.session.wait) == (True, 6)
+    for frame in asked:
+        script.session.wake()
+        [again] = [each for each in script.listens() if each["type"] == "join"]
+        assert again["room"] == frame["room"]
+        script.lets_in(again["id"], again["room"], 0)
+    assert not script.session.stalled
