@@ -196,7 +196,7 @@ def test_a_pong_keeps_a_silent_client_alive() -> None:
 def test_a_client_that_never_reads_hurts_only_itself() -> None:
     """Case 11: it is given up over the hard limit and counted; the room goes on."""
     settings = short_settings(outbox_soft=16 * 1024, outbox_hard=64 * 1024)
-    with ChatServer(settings) as server:
+    with ChatServer(settings, unlimited=True) as server:
         with Peer.welcomed(server.address, "deaf") as deaf, Peer.welcomed(server.address) as loud:
             _talk_until_gone(loud, deaf)
             assert server.telemetry.counts()["closed.client.slow"] == 1
@@ -208,7 +208,7 @@ def test_a_client_that_stalls_is_warned_then_closed() -> None:
     settings = short_settings(
         outbox_soft=16 * 1024, outbox_hard=64 * 1024 * 1024, outbox_soft_grace=SHORT
     )
-    with ChatServer(settings) as server:
+    with ChatServer(settings, unlimited=True) as server:
         with Peer.welcomed(server.address, "deaf") as deaf, Peer.welcomed(server.address) as loud:
             _talk_until_gone(loud, deaf)
             assert server.telemetry.counts()["closed.client.slow"] == 1
@@ -216,7 +216,7 @@ def test_a_client_that_stalls_is_warned_then_closed() -> None:
 
 def test_its_own_flood_does_not_grow_a_client_s_outbox() -> None:
     """Who asks without reading is not read any more, and is not closed for having asked."""
-    with ChatServer(short_settings(outbox_soft=16 * 1024)) as server:
+    with ChatServer(short_settings(outbox_soft=16 * 1024), unlimited=True) as server:
         with Peer.welcomed(server.address) as peer:
             peer.ask("join", room="dev")
             for number in range(60):
