@@ -31,7 +31,7 @@ needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="Node is no
 def test_a_stranger_s_client_holds_every_conversation() -> None:
     """Every check of the script passes, with one loop and with several."""
     for loops in (1, 3):
-        with ChatServer(port=0, io_threads=loops, data=":memory:") as server:
+        with ChatServer(port=0, io_threads=loops, data=":memory:", unlimited=True) as server:
             done = subprocess.run(
                 ["node", SCRIPTS / "check.mjs", str(server.address[1])],
                 capture_output=True,
@@ -47,7 +47,7 @@ def test_a_stranger_s_client_holds_every_conversation() -> None:
 def test_a_stranger_s_client_comes_back_and_loses_nothing(tmp_path: Path) -> None:
     """Cut off, and the server killed without a warning, several times: each message once."""
     with ExitStack() as stack:
-        server = stack.enter_context(ServerProgram("--data", str(tmp_path)))
+        server = stack.enter_context(ServerProgram("--data", str(tmp_path), "--no-limits"))
         port = str(server.address[1])
         node = stack.enter_context(_script("comeback.mjs", port))
         assert node.stdin is not None
@@ -57,7 +57,7 @@ def test_a_stranger_s_client_comes_back_and_loses_nothing(tmp_path: Path) -> Non
             if line == "kill the server\n":
                 server.process.kill()
                 server.process.wait(PATIENCE)
-                again = ServerProgram("--data", str(tmp_path), "--port", port)
+                again = ServerProgram("--data", str(tmp_path), "--port", port, "--no-limits")
                 server = stack.enter_context(again)
                 print("done", file=node.stdin, flush=True)
         assert re.search(r"^1\d passed, 0 failed$", said, re.MULTILINE), said
