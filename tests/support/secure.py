@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import shutil
+import socket
 import ssl
 import subprocess
 from typing import Self
@@ -89,6 +90,8 @@ class SecurePeer(Peer):
 
     def __init__(self, address: tuple[str, int], nick: str | None = None) -> None:
         super().__init__(address, nick)
+        # the handshake ends with a write of ours, and hello is the next: not to wait between them
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = client_context().wrap_socket(self.socket)
 
 
