@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from chat_schema import limits
-from chat_server.commands import administration, operation
+from chat_server.commands import administration
 from chat_server.domain.people import Person
 from chat_server.settings import Admin
 from tests.support.playbook import Actor, Frame, Playbook
@@ -117,7 +117,7 @@ def test_nobody_else_is_told_or_obeyed(book: Playbook, type_: str, fields: dict[
     account = book.hub.accounts.by_name("alice")
     assert account is not None
     for role in ("user", "moderator"):
-        account.role = role  # type: ignore[assignment]
+        account.role = role
         assert refusal(alice.asks(type_, **fields)) == "permission.denied"
     guest = book.person("guest")
     assert refusal(guest.asks(type_, **fields)) == "permission.denied"
@@ -354,7 +354,8 @@ def test_no_account_is_made_over_somebody(book: Playbook, operator: Actor) -> No
 
 def test_what_is_not_there_is_neither_told_nor_changed_nor_removed(operator: Actor) -> None:
     """Only a password makes an account."""
-    for fields in ({}, {"role": "admin"}, {"remove": True}):
+    wishes: list[dict[str, Any]] = [{}, {"role": "admin"}, {"remove": True}]
+    for fields in wishes:
         assert refusal(operator.asks("account", nick="nobody", **fields)) == "user.unknown"
 
 
@@ -402,7 +403,7 @@ def test_accounts_are_listed_by_name_a_page_at_a_time(
     book: Playbook, operator: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In any case, with who is online."""
-    monkeypatch.setattr(operation.limits, "LIST_PAGE", 2)
+    monkeypatch.setattr(limits, "LIST_PAGE", 2)
     for nick in ("Carol", "alice", "Bob"):
         operator.asks("account", nick=nick, password=SECRET)
     book.stranger(address=HERE).asks("hello", login={"nick": "bob", "password": SECRET})
