@@ -161,7 +161,7 @@ def test_sessions_are_paged_by_number(
         book.person(f"u{number}")
     found, after = [], None
     while True:
-        fields = {"after": after} if after is not None else {}
+        fields: dict[str, Any] = {"after": after} if after is not None else {}
         reply = admin.asks("sessions", **fields)
         found += [entry["user"]["nick"] for entry in reply["sessions"]]
         assert reply["count"] == 5
