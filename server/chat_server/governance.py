@@ -282,8 +282,13 @@ class Governance:
             session.connection.loop.post((_send, session, frame, outside))
 
     def dismiss(self, sessions: Iterable[Session], refused: Refused) -> None:
-        """End sessions with an error and `bye`; their stays are not held."""
+        """End sessions with an error and `bye`; from now on no token brings their stays back."""
         for session in sessions:
+            with self._lock:
+                digest, session.digest = session.digest, None
+                if digest is not None:
+                    self._people.forget(digest)
+                    self._journal.drop_stay(digest)
             session.connection.loop.post((_end, session, refused))
 
     # Under the lock
@@ -353,8 +358,9 @@ class Governance:
         """End the office of a guest who has left, and pass it on where it was the last owner's."""
         if room.members and room.policy.rank(uid) < Rank.MODERATOR:
             return
-        heir = room.policy.leave(uid, room.members)
-        if not room.members and room.policy.forgettable and room.key not in self._ownerless:
+        ownerless = room.key in self._ownerless
+        heir = room.policy.leave(uid, {} if ownerless else room.members)
+        if not room.members and room.policy.forgettable and not ownerless:
             room.policy = Policy()
         self._keep_policy(room)
         if heir is not None:

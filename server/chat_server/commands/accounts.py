@@ -24,7 +24,7 @@ from chat_server.commands.login import (
     unchanged,
 )
 from chat_server.commands.proof import prove, require_private, was_right
-from chat_server.commands.results import Answer, Awaited
+from chat_server.commands.results import Answer, Awaited, Then
 from chat_server.commands.storing import stored
 from chat_server.domain.accounts import Account, require_strong
 from chat_server.domain.people import GUEST_NICK, Person
@@ -96,11 +96,13 @@ def _change(
     return stored(session, keep, done, lambda: account.renew(hash=old))
 
 
-def _changed(services: Services, session: Session, account: Account) -> Answer:
+def _changed(services: Services, session: Session, account: Account) -> Then:
+    """End the rest; the answer comes when it is stored that no token of theirs is good."""
     note(services, session, "passwd", account.name)
     stamp = session.connection.loop.stamp
     services.hub.put_off(account.uid, revoked(), stamp, but=session, reason="lost")
-    return replies.Ok
+    keep = partial(services.hub.keep_account, account)  # behind the stays that were dropped
+    return Then(lambda: stored(session, keep, lambda: replies.Ok))
 
 
 def key(services: Services, session: Session, request: account_requests.Key) -> Answer | Awaited:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from chat_server.commands.results import Answer, Awaited, Finish
+from chat_server.commands.results import Answer, Awaited, Finish, Then
 
 if TYPE_CHECKING:
     from chat_schema.errors import Refused
@@ -20,7 +20,7 @@ Keep = Callable[[Callable[["Refused | None"], None]], None]
 def stored(
     session: Session,
     keep: Keep,
-    proceed: Callable[[], Answer],
+    proceed: Callable[[], Answer | Then],
     undo: Callable[[], None] | None = None,
 ) -> Awaited:
     """Have `keep` store, then `proceed` on the loop, whether the session is still there or not.
@@ -33,7 +33,7 @@ def stored(
 def _start(
     loop: Loop,
     keep: Keep,
-    proceed: Callable[[], Answer],
+    proceed: Callable[[], Answer | Then],
     undo: Callable[[], None] | None,
     finish: Finish,
 ) -> None:

@@ -28,6 +28,7 @@ class FailingJournal(MemoryJournal):
         super().__init__(kept=1000, budget=2**24)
         self.full = False
         self.slow = False
+        self.dropped: list[str] = []
         self._late: list[tuple[str, str, str | None, Done]] = []
 
     def keep_record(self, kind: str, key: str, body: str | None, done: Done) -> None:
@@ -38,6 +39,10 @@ class FailingJournal(MemoryJournal):
             self._late.append((kind, key, body, done))
         else:
             super().keep_record(kind, key, body, done)
+
+    def drop_stay(self, digest: str) -> None:
+        """Note which stay is over."""
+        self.dropped.append(digest)
 
     def catch_up(self) -> None:
         """Store what was put off."""
@@ -408,6 +413,19 @@ def test_another_password_ends_other_sessions_and_stays(
     assert bob.asks("join", room="attic")["count"] == 1
     assert [may_log_in(book, password) for password in (SECRET, OTHER)] == [False, True]
     assert alice.asks("ping")["type"] == "ok"
+
+
+def test_a_token_is_void_before_its_session_hears_of_it(
+    book: Playbook, journal: FailingJournal, alice: Actor
+) -> None:
+    """Also where the connection breaks first, or the server is killed after the answer."""
+    thief = book.stranger(address=HERE)
+    token = thief.asks("hello", login=ALICE, resume={})["resume"]["token"]
+    book.hub.dismiss((thief.session,), Refused("session.revoked", "It is over."))
+    assert len(journal.dropped) == 1
+    thief.connection.abort("reset")
+    back = book.stranger(address=HERE).asks("hello", nick="thief", resume={"token": token})
+    assert (back["resume"]["resumed"], back["user"]["nick"]) == (False, "thief")
 
 
 def test_only_the_old_password_gives_another(book: Playbook, alice: Actor) -> None:
