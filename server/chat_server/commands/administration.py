@@ -118,7 +118,8 @@ def _person(hub: Hub, nick: str) -> Person:
 def shutdown(services: Services, session: Session, request: admin_requests.Shutdown) -> Answer:
     """Tell everybody, and have the server stop after a while."""
     seconds = request.seconds or 0
-    words = f"in {seconds} s" + (f": {request.reason}" if request.reason else "")
+    words = f"in {seconds} s" if seconds else "now"
+    words += f": {request.reason}" if request.reason else ""
     services.audit.note(session, "shutdown", room=EVERYONE, detail=words)
     services.control.shutdown(seconds, request.reason)
     return Ok

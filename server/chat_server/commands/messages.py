@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,7 +15,7 @@ from chat_server.domain.people import Person
 from chat_server.domain.rights import Rank
 from chat_server.domain.rooms import Room
 from chat_server.domain.voice import Voice
-from chat_server.journal.base import Answer, Entry
+from chat_server.journal.base import Answer, Entry, Kept, Outcome
 
 T = TypeVar("T")
 
@@ -48,9 +49,27 @@ def broadcast(services: Services, session: Session, request: requests.Broadcast)
         answer=_sent(session, request, room.name, ts),
         unless=unless,
         voice=voice,
+        then=_noted(services, session, room, request.text) if services.log.messages else None,
     )
     services.journal.append(entry)
     session.in_flight += 1
+    if room.key == EVERYONE and unless is None:
+        services.audit.note(session, "announce", room=EVERYONE, detail=request.text)
+
+
+def _noted(
+    services: Services, session: Session, room: Room, text: str
+) -> Callable[[Outcome], None]:
+    """What writes a message down for the operator once it is kept; repetitions were before."""
+    nick, uid = session.known.nick, session.known.uid
+
+    def note(outcome: Outcome) -> None:
+        if isinstance(outcome, Kept):
+            services.log.note(
+                "message", room=room.name, seq=outcome.seq, uid=uid, nick=nick, text=text
+            )
+
+    return note
 
 
 def whisper(services: Services, session: Session, request: requests.Whisper) -> None:
