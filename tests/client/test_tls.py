@@ -418,6 +418,33 @@ def test_what_was_tampered_with_is_an_error_after_what_was_sound(end: End) -> No
         read_once(end.line)
 
 
+class Guarded:
+    """A TLS machine that notes when it is used without its lock."""
+
+    def __init__(self, line: SecureSocket) -> None:
+        self._machine, self._lock = line._machine, line._lock
+        self.used: list[str] = []
+        self.unguarded: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        self.used.append(name)
+        if not self._lock.locked():
+            self.unguarded.append(name)
+        return getattr(self._machine, name)
+
+
+def test_no_two_threads_are_in_the_machine_at_once(end: End) -> None:
+    """Whatever is done with it is done under its lock."""
+    guarded = Guarded(end.line)
+    end.line._machine = guarded  # type: ignore[assignment]
+    end.theirs.sendall(end.encrypted(b"hello"))
+    assert read_once(end.line) == b"hello"
+    end.line.sendall(b"hello")
+    end.line.shutdown(socket.SHUT_RDWR)
+    assert {"read", "pending", "write", "unwrap"} == set(guarded.used)
+    assert guarded.unguarded == []
+
+
 def test_reading_does_not_wait_for_a_writer_that_is_stuck(end: End) -> None:
     """A server that has stopped reading us can still tell us why."""
     started = threading.Event()
