@@ -112,12 +112,19 @@ class ChatServer:
         auth = self.settings.auth
         self._hashers = Workers(auth.hashes_at_once, auth.hashes_waiting)
         self.control = Control()
-        self._services = self._make_services()
         self._terms = _terms(self.settings)
         self._capacity = _descriptors() - SPARE_DESCRIPTORS
         try:
+            self._services = self._make_services()
             self._socket = listen(self.settings.server.host, self.settings.server.port)
-        except OSError:
+        except (config.ConfigError, OSError):
+            self._let_go()
+            raise
+        self._measure()
+        try:
+            self.metrics = self._open_metrics()
+        except config.ConfigError:
+            self._socket.close()
             self._let_go()
             raise
         self._loops = [
@@ -132,13 +139,6 @@ class ChatServer:
             for number, loop in enumerate(self._loops)
         ]
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
-        self._measure()
-        try:
-            self.metrics = self._open_metrics()
-        except config.ConfigError:
-            self._socket.close()
-            self._let_go()
-            raise
 
     def __enter__(self) -> Self:
         self.start()
@@ -341,7 +341,7 @@ class ChatServer:
             searchers=self._searchers,
             hashers=self._hashers,
             auth=Auth(settings.auth, settings.admin),
-            attempts=Attempts(settings.limits.logins_per_minute),
+            attempts=Attempts(None if self._unlimited else settings.limits.logins_per_minute),
             meters=None if self._unlimited else _meter_terms(settings),
             audit=Audit(self._journal, self._log),
             control=self.control,

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from chat_server import ChatServer
 from chat_server.telemetry import Telemetry
 
 PATIENCE = 20.0
@@ -80,3 +81,30 @@ def test_an_incidents_number_says_nothing_but_itself(caplog: pytest.LogCaptureFi
         numbers = {incident(Telemetry()) for _ in range(100)}
     assert len(numbers) == 100
     assert all(re.fullmatch("[0-9a-f]{8}", number) for number in numbers)
+
+
+def test_stats_are_gauges_and_then_counts() -> None:
+    """Each sorted; a gauge is read whenever somebody asks."""
+    telemetry = Telemetry()
+    readings = iter([1, 2])
+    telemetry.gauge("people", lambda: next(readings))
+    telemetry.gauge("host", lambda: "here")
+    telemetry.count("refused.b")
+    telemetry.count("refused.a")
+    assert list(telemetry.stats().items()) == [
+        ("host", "here"),
+        ("people", 1),
+        ("refused.a", 1),
+        ("refused.b", 1),
+    ]
+    assert telemetry.stats()["people"] == 2
+
+
+def test_a_server_measures_itself() -> None:
+    """Everything an operator asks for is there from the start."""
+    with ChatServer(port=0) as server:
+        stats = server.telemetry.stats()
+    measured = {"version", "python", "uptime", "connections", "people", "accounts", "rooms"}
+    waiting = {"journal.waiting", "workers.waiting", "searches.waiting", "hashes.waiting"}
+    assert stats.keys() >= measured | waiting | {"messages", "journal.storing"}
+    assert (stats["people"], stats["connections"], stats["journal.storing"]) == (0, 0, 1)
