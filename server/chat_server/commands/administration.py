@@ -38,7 +38,7 @@ def elevate(services: Services, session: Session, request: admin_requests.Elevat
         raise Refused("permission.denied", "This server has no administrator's password.")
     require_private(services, session)
     job = partial(services.auth.elevate, request.password)
-    return prove(services, session, "", job, partial(_elevate, services, session))
+    return prove(services, session, EVERYONE, job, partial(_elevate, services, session))
 
 
 def _elevate(services: Services, session: Session, right: bool) -> Answer:
@@ -47,7 +47,7 @@ def _elevate(services: Services, session: Session, right: bool) -> Answer:
             "elevate_failed", nick=session.known.nick, address=session.connection.address
         )
         raise Refused("auth.failed", "This is not the administrator's password.")
-    was_right(services, session, "")
+    was_right(services, session, EVERYONE)
     session.elevated = True
     services.audit.note(session, "elevate")
     return partial(moderation_replies.ElevateOk, role="admin")
