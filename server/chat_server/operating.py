@@ -36,7 +36,7 @@ USER_COLUMNS = ("nick", "role", "created", "key", "online", "uid")
 def duration(text: str) -> int:
     """The seconds of `90`, `15m`, `2h`, `7d` or `1w`."""
     number, unit = (text[:-1], text[-1:]) if text[-1:] in UNITS else (text, "s")
-    if not number.isascii() or not number.isdigit() or int(number) == 0:
+    if not (number.isascii() and number.isdigit()):
         raise click.BadParameter("a number, with s, m, h, d or w after it, as 15m")
     return int(number) * UNITS[unit]
 
