@@ -45,8 +45,9 @@ def prove(
 ) -> Awaited:
     """Count an attempt, wait, have a hasher do `job`, then `proceed` with what it found.
 
-    `name` is the account it is about, "" for none. `proceed` is called on the loop, like a handler.
-    Raises Refused (`rate.logins`) where too many of the address wait already.
+    `name` is what is guessed at: an account, `*` for the administrator's password, "" for nothing.
+    `proceed` is called on the loop, like a handler. Raises Refused (`rate.logins`) where too many
+    of the address wait already.
     """
     loop = session.connection.loop
     block = block_of(session.connection.address)
