@@ -245,8 +245,10 @@ def _explain(error: ValidationError, given: list[Given]) -> str:
 
 
 def _origin(given: list[Given], place: Place) -> str | None:
-    """Who set this, or what is in it, or what it is in; the one of the highest rank."""
-    return next((one.origin for one in reversed(given) if one.concerns(place)), None)
+    """Who set this, or else what is in it or what it is in; the one of the highest rank."""
+    exact = (one.origin for one in reversed(given) if one.place == place)
+    near = (one.origin for one in reversed(given) if one.concerns(place))
+    return next(exact, None) or next(near, None)
 
 
 def _likely(place: Place) -> str:
