@@ -233,10 +233,18 @@ class Session:
 
     def settled(self, outcome: Outcome) -> None:
         """Answer the request whose entry is settled, and let one go on that waited for it."""
+        then = outcome.entry.then
+        if then is not None and then(outcome):
+            self.connection.loop.post((self._conclude_later, outcome))
+        else:
+            self._settle(outcome)
+
+    def _conclude_later(self, _: Any, item: tuple[Any, Outcome]) -> None:
+        """Answer after what was posted; not by draining: we may be in the middle of that."""
+        self._settle(item[1])
+
+    def _settle(self, outcome: Outcome) -> None:
         self.in_flight -= 1
-        if outcome.entry.then is not None:
-            outcome.entry.then(outcome)
-            self.connection.loop.drain()  # what it causes comes before the answer
         if self.connection.state is State.OPEN:
             self._tell(outcome)
         if not self.in_flight and self.connection.deaf:

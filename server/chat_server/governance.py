@@ -111,6 +111,11 @@ class Governance:
         found = [Officer(user=user, role="owner") for user in owners if user is not None]
         return found + [Officer(user=user, role="moderator") for user in moderators if user]
 
+    def last_block(self, uid: str) -> str | None:
+        """The block somebody online connected from last; None where this server has not seen it."""
+        person = self._people.by_uid(uid)
+        return person.block if person is not None else None
+
     def room(self, name: str) -> Room | None:
         """The room called `name`, whoever is in it."""
         with self._lock:

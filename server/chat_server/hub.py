@@ -27,7 +27,7 @@ from chat_schema.moderation_replies import Officer
 from chat_schema.names import EVERYONE, conversation_of, same_name, uids_of
 from chat_server import composition
 from chat_server.domain.accounts import Account
-from chat_server.domain.addresses import Stays
+from chat_server.domain.addresses import Stays, block_of
 from chat_server.domain.people import Person
 from chat_server.domain.rooms import Room, Rooms
 from chat_server.eventlog import EventLog
@@ -117,7 +117,8 @@ class Hub(Governance):
     def resume(self, session: Session, digest: str, account: Account | None = None) -> Held | None:
         """Let the session take up the stay of this token, from another session if need be.
 
-        None where there is no such stay, or it is not that of `account`, where one is given. The caller enters the rooms, and leaves the others.
+        None where there is no such stay, or it is not that of `account`, where one is given. The
+        caller enters the rooms, and leaves the others.
         Raises Refused where a later connection has it: hellos can be read in another order than
         they were sent on different connections, and the last one counts.
         """
@@ -258,7 +259,7 @@ class Hub(Governance):
             return self._people.all()
 
     def converse(self, one: Person, other: Person) -> str:
-        """The whisper conversation of two people, remembered for as long as there is one of them."""
+        """The whisper conversation of two people, remembered while there is one of them."""
         room = conversation_of(one.uid, other.uid)
         with self._lock:
             one.conversations.add(room)
@@ -360,6 +361,7 @@ class Hub(Governance):
         """Make the session one of the person's."""
         session.person = person
         session.digest = digest
+        person.block = block_of(session.connection.address)
         self._sessions[person.uid] = (*self.sessions(person.uid), session)
         if digest is not None:
             self._people.remember(digest, person)
@@ -384,7 +386,8 @@ class Hub(Governance):
         if self._rooms.enter(room, session.known):
             self._delivery.announce(room.key, composition.join(room.name, stamp, session.known))
             self._log.note("join", uid=session.known.uid, nick=session.known.nick, room=room.name)
-            self._own(room, session.known)
+            if len(room.members) == 1:
+                self._own(room, session.known)
         session.rooms[room.key] = room
 
     def _stays(self, session: Session, room: Room) -> bool:
@@ -474,16 +477,17 @@ class Hub(Governance):
         return held
 
     def _restore_owners(self, stamp: str) -> None:
-        """Give away what a guest owned, whose office ended with the earlier run."""
+        """End the offices of guests who did not outlive the earlier run."""
+        for key, policy in list(self._policies.items()):
+            room = self._rooms.find(key) or Room(key)
+            room.govern(policy)
+            for uid in policy.guests:
+                if uid not in room.members:
+                    self._disown(room, uid, stamp)
         for room in self._rooms.all():
-            nobodys = not room.policy.owners and room.key not in self._ownerless
-            heir = next((uid for uid in room.policy.moderators if uid in room.members), None)
-            person = room.members.get(heir or next(iter(room.members), ""))
-            if nobodys and person is not None:
-                registered = person.account is not None
-                room.policy.enter(person.uid, person.nick, registered=registered)
-                self._keep_policy(room)
-                self.proclaim(room, person, stamp)
+            if not room.policy.owners and room.members and room.key not in self._ownerless:
+                heir = next(iter(room.members.values()))  # from a database without offices
+                self._own(room, heir)
 
     def _restore_conversations(self) -> None:
         for room in self._journal.conversations():

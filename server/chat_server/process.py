@@ -82,12 +82,12 @@ class Process:
         terms = self._settings.log
         self._logbook = Logbook(outlets(terms), FORMATS[terms.format], terms.waiting)
         _log_to(self._logbook, terms)
-        _warn_of_readers(self._settings.server.folder)
         _raise_descriptor_limit()
 
     def serve(self, server: ChatServer) -> int:
         """Serve until a signal says to stop; return the exit code."""
         server.telemetry.gauge("log.lost", lambda: self._logbook.lost)
+        _warn_of_readers(server.folder)
         with server:
             _calm_collector()
             self._say_where(server)
@@ -194,4 +194,5 @@ def _has_terminal() -> bool:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{line}\n")  # in one piece: lines of the log come on another thread
+    sys.stderr.flush()

@@ -25,7 +25,7 @@ def own_data_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(params=[1, 3], ids=["one loop", "three loops"])
 def server(request: pytest.FixtureRequest) -> Iterator[ChatServer]:
     """A server with default settings on a free port, with one loop and with several."""
-    with ChatServer(port=0, io_threads=request.param) as server:
+    with ChatServer(port=0, unlimited=True, io_threads=request.param) as server:
         yield server
 
 

@@ -16,7 +16,10 @@ from tests.support.program import BIN, ServerProgram, run_program
 def kept(tmp_path: Path) -> Path:
     """A data folder with three messages in the room dev."""
     folder = tmp_path / "data"
-    with ChatServer(port=0, data=str(folder)) as server, Peer.welcomed(server.address) as alice:
+    with (
+        ChatServer(port=0, unlimited=True, data=str(folder)) as server,
+        Peer.welcomed(server.address) as alice,
+    ):
         say(alice, "one", "two", "three")
         alice.socket.close()  # so that the server need not wait for it
     return folder

@@ -170,8 +170,9 @@ def test_a_topic_is_numbered_and_shown_to_who_comes_later(connect: Connect) -> N
     *events, reply = alice.ask_all("topic", room="dev", topic="Grüße 👋")
     assert (events[0]["seq"], reply["topic"]) == (1, "Grüße 👋")
     assert bob.ask("join", room="dev")["topic"] == "Grüße 👋"
-    assert bob.ask("topic", room="dev", topic="")["topic"] == ""
-    assert alice.ask("topic", room="dev")["topic"] == ""
+    assert bob.ask("topic", room="dev", topic="")["code"] == "permission.denied"
+    assert alice.ask("topic", room="dev", topic="")["topic"] == ""
+    assert bob.ask("topic", room="dev")["topic"] == ""
 
 
 def test_announcing_to_everyone_needs_a_right_that_nobody_has(connect: Connect) -> None:

@@ -39,7 +39,7 @@ def serving(folder: Path, **sections: dict[str, Any]) -> Iterator[ChatServer]:
     """A server of this process on the folder."""
     server = {"port": 0, "data": str(folder), **sections.pop("server", {})}
     settings = config.Settings.model_validate({"server": server, **sections})
-    with ChatServer(settings) as running:
+    with ChatServer(settings, unlimited=True) as running:
         yield running
         assert running.telemetry.counts().get("incidents", 0) == 0
 

@@ -17,7 +17,7 @@ from tests.support.program import run_program
 @pytest.fixture
 def future() -> Iterator[FutureServer]:
     """A server that speaks in words of tomorrow."""
-    with ChatServer(port=0) as server, FutureServer(server.address) as future:
+    with ChatServer(port=0, unlimited=True) as server, FutureServer(server.address) as future:
         yield future
 
 

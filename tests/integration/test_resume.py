@@ -35,7 +35,7 @@ def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Start]:
         def start_(**sections: dict[str, Any]) -> ChatServer:
             given = {"server": {"port": 0, "io_threads": loops, "data": data}, **sections}
             settings = config.Settings.model_validate(given)
-            return stack.enter_context(ChatServer(settings))
+            return stack.enter_context(ChatServer(settings, unlimited=True))
 
         yield start_
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from chat_schema import limits
 from chat_schema.framing import encode_frame
 from chat_schema.names import conversation_of
+from chat_server.domain.moderation import Policy
 from chat_server.hub import Held
 from chat_server.journal.base import Done, Stay
 from chat_server.journal.memory import MemoryJournal
@@ -232,7 +234,6 @@ class Diary(MemoryJournal):
         """Whose stays are kept."""
         return sorted(stay.uid for stay in self.kept.values())
 
-
     def __init__(self, *stays: Stay) -> None:
         super().__init__(kept=1000, budget=2**24)
         self._first = stays
@@ -331,12 +332,24 @@ def test_those_who_were_there_before_a_restart_are_held() -> None:
         bob.hears("join", user={"uid": bob.uid, "nick": "bob"})
         bob.hears_nothing()
         alice.says("broadcast", room="dev", text="back")
-        bob.hears("broadcast", seq=3)
+        bob.hears("broadcast", seq=2)
 
 
-def test_what_a_guest_owned_is_given_to_who_is_held_there_after_a_restart() -> None:
-    """Offices of guests end with the server; nobody who comes later takes the room from them."""
+def test_what_nobody_owns_after_a_restart_is_owned_by_who_is_held_there() -> None:
+    """A room of a database without offices: nobody who comes later takes it from them."""
     diary = Diary(stay("u1", "alice", "Dev")).tell("Dev")
+    with Playbook(journal=diary) as book:
+        bob = book.person("bob")
+        joined = bob.asks("join", room="dev")
+        assert joined["mods"] == [{"user": {"uid": "u1", "nick": "alice"}, "role": "owner"}]
+
+
+def test_a_guests_office_ends_with_a_restart_that_their_stay_did_not_outlive() -> None:
+    """It passes on to who is still there, and the room is told."""
+    diary = Diary(stay("u1", "alice", "Dev")).tell("Dev")
+    owned = {"owners": {"u0": "zoe"}, "moderators": {}, "invited": {}, "registered": []}
+    record = json.dumps(Policy().as_record() | owned)
+    diary.keep_record("policy", "dev", record, lambda refused: None)
     with Playbook(journal=diary) as book:
         bob = book.person("bob", "dev")
         [event] = bob.asks("history", room="dev", after=1)["events"]

@@ -171,7 +171,7 @@ def _reply(session: Session, request: Request, answer: Answer) -> Numbered | Non
     return numbered
 
 
-def _settle(hub: Hub, room: Room, deed: Deed, outcome: Outcome) -> None:
+def _settle(hub: Hub, room: Room, deed: Deed, outcome: Outcome) -> bool:
     """Do what follows from an act; on the loop of who acted, who may be gone.
 
     Whom it concerns is told outside of the room too, unless they ignore who acted: anybody can make
@@ -179,11 +179,12 @@ def _settle(hub: Hub, room: Room, deed: Deed, outcome: Outcome) -> None:
     """
     if not isinstance(outcome, Kept):
         deed.undo()
-        return
+        return False
     target = deed.extra.get("target")
     if target is not None and not _ignores(hub, target.uid, outcome.entry.author):
         hub.tell(target.uid, outcome.frame, room.key)
     deed.follow()
+    return True
 
 
 def _ignores(hub: Hub, uid: str, author: str) -> bool:

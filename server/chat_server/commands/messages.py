@@ -59,15 +59,16 @@ def broadcast(services: Services, session: Session, request: requests.Broadcast)
 
 def _noted(
     services: Services, session: Session, room: Room, text: str
-) -> Callable[[Outcome], None]:
+) -> Callable[[Outcome], bool]:
     """What writes a message down for the operator once it is kept; repetitions were before."""
     nick, uid = session.known.nick, session.known.uid
 
-    def note(outcome: Outcome) -> None:
+    def note(outcome: Outcome) -> bool:
         if isinstance(outcome, Kept):
             services.log.note(
                 "message", room=room.name, seq=outcome.seq, uid=uid, nick=nick, text=text
             )
+        return False
 
     return note
 

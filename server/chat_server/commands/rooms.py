@@ -61,6 +61,8 @@ def topic(services: Services, session: Session, request: requests.Topic) -> Answ
     room = services.hub.room_of(session, request.room)
     if request.topic is None:
         return partial(replies.TopicOk, room=room.name, topic=room.topic)
+    voice = room.voices.get(session.known.uid)  # None for an administrator who is elsewhere
+    services.hub.require_speech(session, room, session.connection.loop.wall)
     ts = session.connection.loop.stamp
     head, tail = composition.topic(room.name, ts, session.known, request.topic)
     answer = None
@@ -83,7 +85,7 @@ def topic(services: Services, session: Session, request: requests.Topic) -> Answ
         re=request.id,
         answer=answer,
         topic=request.topic,
-        voice=room.voices.get(session.known.uid),
+        voice=voice,
     )
     services.journal.append(entry)
     session.in_flight += 1

@@ -197,7 +197,8 @@ def _addresses(hub: Hub, session: Session, uid: str | None, room: Room | None) -
         return ()
     own = _own_block(session) if room is None else None
     blocks = dict.fromkeys(block_of(other.connection.address) for other in hub.sessions(uid))
-    return tuple(block for block in blocks if block != own)
+    last = hub.last_block(uid)
+    return tuple(block for block in blocks or ([last] if last else []) if block != own)
 
 
 def _require_elsewhere(session: Session, network: str) -> None:

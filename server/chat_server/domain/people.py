@@ -27,13 +27,14 @@ GUEST_NICK = re.compile(r"guest_[0-9]+", re.IGNORECASE)
 class Person:
     """Somebody online; `as_json` is the user object that every event about them carries.
 
-    `held` are the digests of the tokens of their stays that have no connection at present. `rooms`
-    are those they are a member of, by key; Rooms keeps it. `voice` is their right to whisper.
+    `held` are the digests of the tokens of their stays that have no connection at present, `block`
+    is where they connected from last. `rooms` are those they are a member of, by key; Rooms keeps
+    it. `voice` is their right to whisper.
     """
 
     __slots__ = (
-        "_ignored", "account", "as_json", "conversations", "held", "meter", "nick", "rooms",
-        "uid", "voice",
+        "_ignored", "account", "as_json", "block", "conversations", "held", "meter", "nick",
+        "rooms", "uid", "voice",
     )  # fmt: skip
 
     def __init__(self, uid: str, nick: str, account: Account | None = None) -> None:
@@ -41,6 +42,7 @@ class Person:
         self.account = account
         self.conversations: set[str] = set() if account is None else account.conversations
         self.held: set[str] = set()
+        self.block: str | None = None
         self.rooms: dict[str, Room] = {}
         self.voice = Voice()
         self.meter: Meter | None = None

@@ -44,7 +44,8 @@ class Entry:
     it is for has left), `voice` is the author's right to say it, which can be withdrawn while the
     entry waits: it is refused so, unless it repeats one that was kept. `origin` is the session that
     asked under the id `re`, None where nobody did; `answer` makes the reply, None where no reply is
-    wanted; `then` is told the outcome. A journal carries these four and never looks.
+    wanted; `then` is told the outcome, and says whether it has posted what the reply must come
+    after. A journal carries these four and never looks.
     """
 
     __slots__ = (
@@ -68,7 +69,7 @@ class Entry:
         topic: str | None = None,
         unless: Refused | None = None,
         voice: Voice | None = None,
-        then: Callable[[Outcome], None] | None = None,
+        then: Callable[[Outcome], bool] | None = None,
     ) -> None:
         self.room = room
         self.head = head
