@@ -252,13 +252,13 @@ def test_the_numbers_in_the_prose_are_those_of_the_code() -> None:
 
 
 def test_the_state_table_is_the_registry() -> None:
-    """What is allowed before the welcome, and to whom after it, is what the registry says."""
+    """When and to whom a request is allowed, and what it is counted as, is in the registry."""
     [found] = tables(PROTOCOL.section("States"))
     by_type = {row[0]: row[1:] for row in found[: len(ROWS)]}
     for type_, row in ROWS.items():
         before = "allowed" if row.rank is Rank.STRANGER else "`protocol.hello_required`"
         after = "`protocol.already_welcome`" if type_ == "hello" else "allowed"
-        assert by_type.pop(type_) == [before, after, _ranks(type_)]
+        assert by_type.pop(type_) == [before, after, _ranks(type_), row.meter or ""]
     assert not by_type
 
 

@@ -2,7 +2,7 @@
 
 node/client.mjs uses nothing but what Node brings; node/check.mjs plays conversations through it,
 against the server and against a small fake one that cuts, repeats and skips; node/comeback.mjs
-has its connections cut and its server killed.
+has its connections cut and its server killed; node/moderation.mjs has accounts and a troublemaker.
 """
 
 from __future__ import annotations
@@ -62,6 +62,22 @@ def test_a_stranger_s_client_comes_back_and_loses_nothing(tmp_path: Path) -> Non
                 print("done", file=node.stdin, flush=True)
         assert re.search(r"^1\d passed, 0 failed$", said, re.MULTILINE), said
         assert node.wait(PATIENCE) == 0
+
+
+@needs_node
+def test_a_stranger_s_client_logs_in_and_looks_after_a_room() -> None:
+    """Accounts, keys, offices, bans and rates, by default limits, with one loop and with several."""
+    for loops in (1, 3):
+        with ChatServer(port=0, io_threads=loops, data=":memory:") as server:
+            done = subprocess.run(
+                ["node", SCRIPTS / "moderation.mjs", str(server.address[1])],
+                capture_output=True,
+                text=True,
+                timeout=LONGEST,
+                check=False,
+            )
+        assert re.search(r"^1\d passed, 0 failed$", done.stdout, re.MULTILINE), done.stdout
+        assert done.returncode == 0, done.stderr
 
 
 @contextmanager

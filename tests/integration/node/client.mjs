@@ -1,14 +1,17 @@
-// A client of typed-chat version 1, conformance level `returner`; Node 20, no packages.
+// A client of typed-chat version 1, conformance levels `returner` and `member`; Node 20, no packages; plain TCP alone.
 //
 //   const chat = await Chat.connect({ host, port, nick, resume: true });   // comes back by itself
 //   await chat.join('lobby');
 //   await chat.say('lobby', 'Hello!');                              // -> the reply; a refusal is thrown
 //   for await (const event of chat) console.log(describe(event));   // ends after `bye`
 import net from 'node:net';
-import { randomUUID } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 
 const DEFAULT_LIMITS = { frame_to_server: 4096, frame_to_client: 1 << 20, history: 200 };
-const SHOWN = new Set(['join', 'leave', 'nick', 'broadcast', 'whisper', 'topic', 'notice', 'error', 'bye',
+const ACTS = { kick: 'kicked', ban: 'banned', unban: 'unbanned', mute: 'muted', unmute: 'unmuted', promote: 'promoted', demote: 'demoted', invite: 'invited', mode: 'set' };
+const COUNTED = new Set(['broadcast', 'whisper', 'topic', 'key', 'ignore', 'unignore', 'kick', 'ban', 'unban', 'mute', 'unmute',
+  'promote', 'demote', 'mode', 'rename', 'lockdown']);   // as messages
+const SHOWN = new Set(['join', 'leave', 'nick', 'broadcast', 'whisper', 'topic', 'notice', 'error', 'bye', ...Object.keys(ACTS),
   'away', 'back', 'gap', 'reset']);   // the last four are our own: see `class Chat`
 const key = (room) => room.toLowerCase();
 
@@ -29,8 +32,12 @@ export function describe({ type, room = '', user, ...e }) {
   const lines = {
     broadcast: `#${room} ${said}`, whisper: `@${e.to?.nick} ${said}`, topic: `#${room} ${nick} set: ${e.topic}`,
     join: `#${room} ${nick} joined`, nick: `${e.old} is now ${nick}`,
-    leave: `#${room} ${nick} ${['quit', 'lost'].includes(e.reason) ? e.reason : 'left'}`,
+    leave: `#${room} ${nick} ${['quit', 'lost', 'kicked', 'banned', 'switched'].includes(e.reason) ? e.reason : 'left'}`,
   };
+  if (Object.hasOwn(ACTS, type)) {
+    const whom = e.target ? ` ${e.target.nick}` : '', why = e.reason ? `: ${e.reason}` : '';
+    return escape(`#${room} ${nick} ${ACTS[type]}${whom}${e.role ? ` to ${e.role}` : ''}${e.until ? ` until ${e.until}` : ''}${why}`);
+  }
   return escape(Object.hasOwn(lines, type) ? lines[type] : `[${e.code ?? type}] ${e.message ?? ''}`);
 }
 
@@ -57,18 +64,21 @@ export class Chat {
   #heads = new Map();        // conversation -> what its replay should lead up to
   #ready = [];               // events nobody has read yet
   #readers = [];             // who waits for an event
+  #inside = new Set();       // the rooms we are in, by key
+  #saying = Promise.resolve();   // the message before: each waits until it may be sent
+  #budget = null;            // what may be said at once now, and since when
 
   /**
    * `resume: true` makes a Chat that outlives its connections; `resume: {token}`, with or without `cursors`, takes up
    * the stay of a program that ended. `pace`: milliseconds of the first pause. Without `resume`, `cursors` make
-   * join bring what was missed.
+   * join bring what was missed. `login`: {nick, password}, sent with the first hello alone: the token does the rest.
    */
-  static async connect({ host = '127.0.0.1', port = 5555, nick, cursors, resume = false, pace = 1000 } = {}) {
+  static async connect({ host = '127.0.0.1', port = 5555, nick, cursors, login, resume = false, pace = 1000 } = {}) {
     const chat = new Chat(host, port, cursors);
     chat.token = resume?.token ?? null;
     chat.#pace = pace;
     try {
-      await chat.#hello({ nick, resume: resume ? chat.#wish() : undefined });
+      await chat.#hello({ nick, login, resume: resume ? chat.#wish() : undefined });
       chat.#returns = !!resume;
     } catch (error) { chat.#drop(); throw error; }
     return chat;
@@ -82,7 +92,7 @@ export class Chat {
 
   // --- requests --------------------------------------------------------------------------------
   nick(nick) { return this.request('nick', { nick }); }
-  join(room) { return this.request('join', { room }); }
+  join(room, password) { return this.request('join', { room, password }); }
   leave(room) { return this.request('leave', { room }); }
   say(room, text, cid = randomUUID()) { return this.request('broadcast', { room, text, cid }); }
   whisper(to, text, cid = randomUUID()) { return this.request('whisper', { to, text, cid }); }
@@ -91,11 +101,53 @@ export class Chat {
   users(room, after) { return this.request('users', { room, after }); }
   history(room, { after, before, limit } = {}) { return this.request('history', { room, after, before, limit }); }
   search(text, { room, sender, before, limit } = {}) { return this.request('search', { text, room, sender, before, limit }); }
+  register(password) { return this.request('register', { password }); }
+  login(nick, password) { return this.request('login', { nick, password }); }
+  logout() { return this.request('logout'); }
   ping() { return this.request('ping'); }
   quit() { return this.request('quit'); }
 
+  /** Makes a key for the account we are logged in to; what is returned logs in: keep it where nobody else reads it. */
+  async makeKey() {
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+    await this.request('key', { public: publicKey.export({ format: 'jwk' }).x });
+    return privateKey.export({ format: 'pem', type: 'pkcs8' });
+  }
+
+  async loginByKey(nick, pem) {
+    const { nonce } = await this.request('challenge');
+    const text = ['typed-chat login', this.welcome.server, nick.toLowerCase(), nonce].join('\n');
+    return this.request('login', { nick, signature: sign(null, Buffer.from(text, 'ascii'), createPrivateKey(pem)).toString('base64url') });
+  }
+
+  /** A message in its turn: when the bucket of `welcome.limits.messages` has what it costs, and the one before is sent. */
+  #paced(type, fields) {
+    const cost = 1 + Math.floor(Math.max(0, Buffer.byteLength(fields.text ?? '') - 1) / 1024);
+    const turn = this.#saying.then(() => this.#afford(cost));
+    this.#saying = turn;
+    return turn.then(() => this.#ask(type, fields));
+  }
+
+  /** The server's bucket is emptier than ours: nothing is in it for so many seconds. */
+  #owe(seconds) {
+    const { per_second } = this.welcome.limits.messages ?? { per_second: 1 };
+    this.#budget = { level: 1 - seconds * per_second, at: performance.now() };
+  }
+
+  async #afford(cost) {
+    const rate = this.welcome?.limits.messages;
+    if (!rate) return;
+    const level = () => Math.min(rate.burst, this.#budget.level + (performance.now() - this.#budget.at) * rate.per_second / 1000);
+    this.#budget ??= { level: rate.burst, at: performance.now() };
+    const wait = (Math.min(cost, rate.burst) - level()) / rate.per_second * 1000;
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait + 20));
+    this.#budget = { level: Math.max(0, level() - cost), at: performance.now() };
+  }
+
   /** Any request; resolves with its reply or rejects with a ChatError, whose `code` says why. */
-  request(type, fields = {}) { return this.#ask(type, fields); }
+  request(type, fields = {}, { paced = true } = {}) {
+    return paced && COUNTED.has(type) ? this.#paced(type, fields) : this.#ask(type, fields);
+  }
 
   #ask(type, fields, ours = false) {   // `ours` does not outlive the connection
     return new Promise((resolve, reject) => {
@@ -158,10 +210,21 @@ export class Chat {
     const asked = this.#pending.get(frame.re);
     if (!asked) return;
     this.#pending.delete(frame.re);
-    if (frame.type === 'error') return asked.reject(new ChatError(frame));
+    if (frame.type === 'error') {
+      if (!/^rate\.(messages|joins|reads)$/.test(frame.code) || !frame.retry_after) return asked.reject(new ChatError(frame));
+      this.#pending.set(frame.re, asked);                                // too fast: the same again, with the same cid
+      const again = () => { if (this.#here && this.#pending.get(frame.re) === asked) this.#send(frame.re); };
+      if (frame.code !== 'rate.messages') return setTimeout(again, frame.retry_after * 1000);
+      this.#owe(frame.retry_after);
+      this.#saying = this.#saying.then(() => this.#afford(1)).then(again);
+      return;
+    }
+    if (frame.user && asked.type !== 'hello' && asked.type !== 'rename') this.#am(frame.user);
+    if (frame.rooms && ['login', 'logout', 'register', 'unregister'].includes(asked.type)) this.#stay(frame.rooms);
     if (asked.type === 'hello') this.#welcomed(frame);
-    if (asked.type === 'leave') this.cursors.delete(key(frame.room));
+    if (asked.type === 'leave') this.#left(frame.room);
     if (asked.type === 'join') {
+      this.#inside.add(key(frame.room));
       const { room, seq, epoch } = frame, known = this.cursors.get(key(room));
       if (known?.epoch !== epoch) this.cursors.set(key(room), { seq, epoch });
       else if (known.seq < seq && !this.#filling.has(key(room))) this.#fill(room);   // missed while away
@@ -172,8 +235,12 @@ export class Chat {
   #event(frame) {
     if (frame.type === 'ping') return this.sendRaw('{"type":"pong"}');
     if (frame.type === 'bye') return this.#ended(frame);
+    if (frame.type === 'notice' && frame.code === 'rate.messages') this.#owe(1);
     if (frame.type === 'replay') return this.#replay(frame);
+    if (frame.type === 'leave' && frame.user.uid === this.user?.uid && frame.reason !== 'switched') this.#left(frame.room);
     if (typeof frame.room !== 'string' || !Number.isSafeInteger(frame.seq)) return this.#deliver(frame);
+    // An act may concern us in a room that we are not in: it is told, and not counted.
+    if (frame.type in ACTS && this.#here && !this.#inside.has(key(frame.room))) return this.#deliver(frame);
     const waiting = this.#filling.get(key(frame.room));
     if (waiting) return waiting.push(frame);
     // No join reply gives a cursor for whispers, which begin with 1, nor for `*`, of which we take what comes.
@@ -183,6 +250,22 @@ export class Chat {
     if (frame.seq > cursor.seq + 1) return this.#fill(frame.room, frame);   // a gap
     cursor.seq = frame.seq;
     this.#deliver(frame);
+  }
+
+  #left(room) {
+    this.#inside.delete(key(room));
+    this.cursors.delete(key(room));
+  }
+
+  /** We are somebody, perhaps somebody else: the whispers of the other are not ours. */
+  #am(user) {
+    if (user.uid !== this.user.uid) for (const room of this.cursors.keys()) if (room.startsWith('dm:')) this.cursors.delete(room);
+    this.user = user;
+  }
+
+  #stay(rooms) {
+    const named = new Set(rooms.map(key));
+    for (const room of [...this.#inside]) if (!named.has(room)) this.#left(room);
   }
 
   async #fill(room, ...waiting) {
@@ -209,8 +292,8 @@ export class Chat {
   }
 
   // --- coming back -----------------------------------------------------------------------------
-  #hello({ nick, resume }) {
-    return this.#ask('hello', { version: 1, nick, client: 'stranger/1.0', resume }, true);
+  #hello({ nick, login, resume }) {
+    return this.#ask('hello', { version: 1, nick, client: 'stranger/1.0', login, resume }, true);
   }
 
   /** What hello says in `resume`. */
@@ -246,6 +329,7 @@ export class Chat {
       const { token, everyone: [epoch, seq] } = frame.resume;
       this.token = token;
       if (!this.cursors.has('*')) this.cursors.set('*', { seq, epoch });
+      this.#inside = new Set(frame.resume.rooms.map(key));
     }
     const returned = this.#away;
     this.#away = false;
