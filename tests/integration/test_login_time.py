@@ -18,7 +18,7 @@ from tests.support.peer import Peer
 SAMPLES = 60
 GUESS = "a guess that is wrong"
 CLUE = 0.25
-"""How far from half counts as telling: chance alone goes so far in one run of a hundred thousand."""
+"""How far from half counts as telling: chance goes so far in one of a hundred thousand runs."""
 
 
 @pytest.fixture
