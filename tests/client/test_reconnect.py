@@ -32,7 +32,7 @@ Connect = Callable[..., Client]
 @pytest.fixture
 def server() -> Iterator[ChatServer]:
     """A server on a free port."""
-    with ChatServer(port=0, data=":memory:") as server:
+    with ChatServer(port=0, data=":memory:", unlimited=True) as server:
         yield server
 
 

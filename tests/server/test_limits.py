@@ -88,11 +88,12 @@ def test_who_waits_as_told_is_heard(book: Playbook, alice: Actor) -> None:
 
 
 def test_the_fifth_refusal_mutes_and_is_listed(book: Playbook, alice: Actor) -> None:
-    """Whispers too; everybody can be told who, by whom, why and until when."""
+    """Whispers too, not what only asks; everybody can be told who, by whom, why and until when."""
     bob = book.person("bob", "general")
     say_at_once(alice, 6)
     assert [say(alice) for _ in range(5)] == ["rate.messages"] * 4 + ["rate.muted"]
     assert ask(alice, "whisper", to="bob", text="psst")["code"] == "rate.muted"
+    assert ask(alice, "topic", room="general")["type"] == "ok"  # a question is no message
     [mute] = flood_mutes(book.services, bob.session)
     assert (mute.nick, mute.uid, mute.by) == ("alice", alice.uid, "server")
     assert mute.reason == "flooding"
