@@ -11,6 +11,7 @@ import sys
 
 from chat_client import lines
 from chat_client.client import Client
+from chat_client.place import Place
 from chat_schema.errors import Refused
 from chat_server import ChatServer
 
@@ -25,7 +26,8 @@ class Actor:
         """The lines of everything that arrived since the last look."""
         self.client.ping()
         arrived = self.client.events(timeout=0)
-        return [line for event in arrived for line in lines.of_event(event, self.client.user)]
+        place = Place(self.client.user)
+        return [line for event in arrived for line in lines.of_event(event, place)]
 
 
 def main() -> int:
@@ -34,7 +36,8 @@ def main() -> int:
         port = server.address[1]
         print(f"A server listens on 127.0.0.1:{port}. What bob sees:\n")
         alice, bob, guest = Actor(port, "alice"), Actor(port, "bob"), Actor(port, None)
-        bob.client.join("lobby")
+        alice.client.join("garden")  # the first in a room owns it
+        bob.client.join("garden")
         _play(alice.client, guest.client)
         transcript = bob.seen()
         _show(transcript)
@@ -47,16 +50,15 @@ def main() -> int:
 
 
 def _play(alice: Client, guest: Client) -> None:
-    alice.join("lobby")
-    guest.join("lobby")
-    alice.say("lobby", "Hello everybody, and welcome.")
-    guest.say("lobby", "/me waves")
+    guest.join("garden")
+    alice.say("garden", "Hello everybody, and welcome.")
+    guest.say("garden", "/me waves")
     guest.nick("carol")
-    alice.topic("lobby", "First things first")
+    alice.topic("garden", "First things first")
     alice.whisper("bob", "Only you can read this.")
     alice.join("dev")
     alice.say("dev", "Bob is not in this room and does not see this.")
-    guest.leave("lobby")
+    alice.care.kick("garden", "carol", "it is late")
     alice.close()
 
 
@@ -71,7 +73,7 @@ def _refusal(port: int, nick: str) -> Refused:
 
 def _complete(transcript: list[str]) -> bool:
     text = "\n".join(transcript)
-    told = ("joined", "welcome", "* guest_1 waves", "carol", "First", "Only you", "left", "quit")
+    told = ("joined", "welcome", "* guest_1 waves", "carol", "First", "Only you", "it is late", "quit")
     return all(word in text for word in told) and "does not see" not in text
 
 

@@ -63,7 +63,7 @@ ERRORS: dict[str, ErrorCode] = {
     "room.password": ErrorCode("the room needs its password"),
     "room.invite_only": ErrorCode("only those who were invited may enter"),
     "room.members_only": ErrorCode("only those with an account may enter"),
-    "room.no_ban": ErrorCode("no ban like this is in force"),
+    "room.no_ban": ErrorCode("no ban or mute like this is in force"),
     "rate.messages": ErrorCode("too many messages; nothing was sent", retryable=True),
     "rate.muted": ErrorCode("muted for a moment for too many messages", retryable=True),
     "rate.joins": ErrorCode("too many joins and changes of nick", retryable=True),

@@ -51,20 +51,10 @@ _CONFIG = click.option(
 )
 
 
-def _of_a_folder(command: Any) -> Any:
-    """Add the options that say where everything is kept."""
-    folder = click.option(
-        "--data",
-        metavar="DIR|:memory:",
-        help="The folder of the database.  [default: the user's data folder]",
-    )
-    return folder(_CONFIG(command))
-
-
 @main.command(context_settings={"show_default": True})
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free one.  [default: 5555]")
-@_of_a_folder
+@operating.of_a_folder
 @click.option("--io-threads", type=click.IntRange(1, 64), help="Loop threads.  [default: 1]")
 @click.option("--tls-cert", metavar="FILE", help="Offer TLS with this certificate (PEM).")
 @click.option("--tls-key", metavar="FILE", help="Its key, if not in the same file.")
@@ -127,7 +117,7 @@ def config_show(config_file: Path | None, origin: bool) -> None:
 
 
 @main.command()
-@_of_a_folder
+@operating.of_a_folder
 def doctor(**options: Any) -> None:
     """Look at everything a server needs; exit 1 where something is wrong."""
     from chat_server.config import ConfigError
@@ -145,7 +135,7 @@ def doctor(**options: Any) -> None:
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@_of_a_folder
+@operating.of_a_folder
 def backup(file: Path, **options: Any) -> None:
     """Copy everything that is kept to FILE, while the server runs or not."""
     from chat_server.journal import archive
@@ -157,7 +147,7 @@ def backup(file: Path, **options: Any) -> None:
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@_of_a_folder
+@operating.of_a_folder
 def restore(file: Path, **options: Any) -> None:
     """Put what FILE holds in the place of what is kept; the server must not run."""
     from chat_server.journal import archive
@@ -173,7 +163,7 @@ def restore(file: Path, **options: Any) -> None:
 @main.command()
 @click.option("--room", required=True, help="The room.")
 @click.option("--jsonl", "form", flag_value="jsonl", default=True, help="One event a line.")
-@_of_a_folder
+@operating.of_a_folder
 def export(room: str, form: str, **options: Any) -> None:
     """Write everything said in a room to standard output, oldest first."""
     from chat_server.journal import archive

@@ -203,10 +203,12 @@ class Session:
     def ended(self, reason: str) -> None:
         """Leave everything, at once or, where the stay can be resumed, after a while."""
         self._held = None
+        if self.operator is not None:
+            return
         self._services.log.note(
             "ended", nick=self._nick, address=self.connection.address, reason=reason
         )
-        if self.person is None or self.operator is not None:
+        if self.person is None:
             return
         hub, loop = self._services.hub, self.connection.loop
         held = hub.depart(self, LEAVE_REASONS.get(reason, "lost"), hold=reason not in FINAL)

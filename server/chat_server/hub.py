@@ -378,6 +378,8 @@ class Hub(Governance):
 
     def _require_current(self, session: Session) -> None:
         """Refuse a session whose stay was taken up by another before it could hear of it."""
+        if session.operator is not None:
+            raise Refused("permission.denied", "The operator has no nick and is in no room.")
         if session not in self.sessions(session.known.uid):
             raise _replaced()
 

@@ -190,7 +190,7 @@ def test_what_was_acknowledged_before_a_signal_is_there_after_it(folder: Path) -
     """Many talk while it ends: every `ok` is a message in the history, in its place."""
     acknowledged: list[tuple[int, str]] = []
     going = threading.Barrier(5)
-    with ServerProgram("--data", str(folder)) as program:
+    with ServerProgram("--data", str(folder), "--no-limits") as program:
         talkers = [
             threading.Thread(target=_talk, args=(program, going, acknowledged)) for _ in range(4)
         ]

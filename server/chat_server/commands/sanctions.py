@@ -195,22 +195,23 @@ def _addresses(hub: Hub, session: Session, uid: str | None, room: Room | None) -
     """The blocks at which somebody is; on the server without the actor's own."""
     if uid is None:
         return ()
-    own = _own_block(session) if room is None else None
+    own = _own_blocks(session) if room is None else ()
     blocks = dict.fromkeys(block_of(other.connection.address) for other in hub.sessions(uid))
     last = hub.last_block(uid)
-    return tuple(block for block in blocks or ([last] if last else []) if block != own)
+    return tuple(block for block in blocks or ([last] if last else []) if block not in own)
 
 
 def _require_elsewhere(session: Session, network: str) -> None:
     """Refuse to ban a network that the actor is in."""
-    own = _own_block(session)
-    if own is not None and covers(network, own):
+    if any(covers(network, own) for own in _own_blocks(session)):
         raise Refused("user.self", "Your own address is in there.", field="target")
 
 
-def _own_block(session: Session) -> str | None:
-    """The block of the actor; an operator has none."""
-    return None if session.operator is not None else block_of(session.connection.address)
+def _own_blocks(session: Session) -> tuple[str, ...]:
+    """Where the actor is; an operator is on the server's own machine."""
+    if session.operator is not None:
+        return block_of("127.0.0.1"), block_of("::1")
+    return (block_of(session.connection.address),)
 
 
 def _put_off(hub: Hub, sanction: Sanction, actor: Session) -> None:
