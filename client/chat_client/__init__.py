@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chat_client.client import Client
+    from chat_client.tls import Tls
     from chat_client.transport import Disconnected
     from chat_schema.errors import Refused
 
-__all__ = ["Client", "Disconnected", "Refused"]
+__all__ = ["Client", "Disconnected", "Refused", "Tls"]
 
 
 def __getattr__(name: str) -> Any:
@@ -33,4 +34,8 @@ def __getattr__(name: str) -> Any:
         from chat_schema.errors import Refused
 
         return Refused
+    if name == "Tls":
+        from chat_client.tls import Tls
+
+        return Tls
     raise AttributeError(name)
