@@ -23,7 +23,7 @@ Connect = Callable[..., Client]
 @pytest.fixture
 def server() -> Iterator[ChatServer]:
     """A server on a free port."""
-    with ChatServer(port=0) as server:
+    with ChatServer(port=0, unlimited=True) as server:
         yield server
 
 
@@ -43,7 +43,7 @@ def test_a_conversation(connect: Connect) -> None:
     assert alice.join("dev").count == 2
     sent = alice.say("dev", "hello")
     alice.whisper("bob", "psst")
-    assert alice.topic("dev", "T") == alice.topic("dev") == "T"
+    assert bob.topic("dev", "T") == alice.topic("dev") == "T"
     assert alice.nick("Alicia").nick == alice.user.nick == "Alicia"
     assert [entry.room for entry in alice.rooms().rooms] == ["dev"]
     assert alice.users("dev").count == alice.users().count == 2

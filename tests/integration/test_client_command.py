@@ -65,14 +65,16 @@ def test_the_seed_s_commands_hold_a_conversation(server: ChatServer, port: str) 
     """/nick /join /leave /rooms /users /whisper /help and the rest, through a pipe."""
     script = """\
 /nick bobby
-/join Dev
+/join den
 /topic plans
+/join Dev
 hello dev
 /me waves
 /users
 /rooms
 /whisper alice psst
 /history 2
+/leave
 /leave
 /leave
 /help whisper
@@ -89,21 +91,21 @@ never said
     shown = re.sub(r"^\d\d:\d\d ", "", done.stdout, flags=re.MULTILINE)
     for line in (
         "-- bob is now bobby",
-        "-- you are in #dev with 2: alice, bobby.",
-        "#dev -- bobby set the topic: plans",
+        "-- you are in #dev with 2: @alice, bobby.",
+        "#den -- bobby set the topic: plans",
         "#dev <bobby> hello dev",
         "#dev * bobby waves",
-        "-- 2 in #dev: alice, bobby",
+        "-- 2 in #dev: @alice, bobby",
         "   #lobby (1)",
         "[to alice] psst",
-        "-- history of #dev: last 2 of 3 events",
+        "-- history of #dev: last 2 of 2 events",
         "#dev -- bobby left",
     ):
         assert line in shown.splitlines()
     assert "never said" not in shown
     assert "The lobby is the last room" in done.stderr
     assert done.returncode == 1
-    assert heard == ["join", "join", "topic", "broadcast", "broadcast", "whisper", "leave"]
+    assert heard == ["join", "join", "broadcast", "broadcast", "whisper", "leave"]
 
 
 def test_what_was_refused_makes_the_exit_code_one(port: str) -> None:
