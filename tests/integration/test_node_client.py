@@ -66,7 +66,7 @@ def test_a_stranger_s_client_comes_back_and_loses_nothing(tmp_path: Path) -> Non
 
 @needs_node
 def test_a_stranger_s_client_logs_in_and_looks_after_a_room() -> None:
-    """Accounts, keys, offices, bans and rates, by default limits, with one loop and with several."""
+    """Accounts, keys, offices, bans and rates, with one loop and with several."""
     for loops in (1, 3):
         with ChatServer(port=0, io_threads=loops, data=":memory:") as server:
             done = subprocess.run(

@@ -130,12 +130,12 @@ export class Chat {
 
   /** The server's bucket is emptier than ours: nothing is in it for so many seconds. */
   #owe(seconds) {
-    const { per_second } = this.welcome.limits.messages ?? { per_second: 1 };
+    const { per_second } = this.welcome?.limits?.messages ?? { per_second: 1 };
     this.#budget = { level: 1 - seconds * per_second, at: performance.now() };
   }
 
   async #afford(cost) {
-    const rate = this.welcome?.limits.messages;
+    const rate = this.welcome?.limits?.messages;
     if (!rate) return;
     const level = () => Math.min(rate.burst, this.#budget.level + (performance.now() - this.#budget.at) * rate.per_second / 1000);
     this.#budget ??= { level: rate.burst, at: performance.now() };
