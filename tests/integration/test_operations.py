@@ -135,6 +135,23 @@ def test_case_120_sighup_with_a_bad_file_keeps_everything(file: Path) -> None:
         assert motd(server) == "Third."
 
 
+def test_sighup_takes_another_password_of_the_administrator(file: Path, tmp_path: Path) -> None:
+    """For those connected too; one that cannot be read changes nothing."""
+    cheap = "[auth]\nhash_kib = 8\nhash_passes = 1\n[admin]\n"
+    file.write_text(f"{cheap}password = 'the former'\n")
+    options = (*MEMORY, "--no-limits", "--config", str(file))
+    with ServerProgram(*options) as server, Peer.welcomed(server.address) as peer:
+        file.write_text(f"[server]\nmotd = 'No.'\n{cheap}password_file = '{tmp_path / 'none'}'\n")
+        hang_up(server)
+        server.await_line("nothing was reloaded")
+        assert motd(server) is None
+        file.write_text(f"{cheap}password = 'the latter'\n")
+        hang_up(server)
+        server.await_line("info reloaded")
+        assert peer.ask("elevate", password="the former")["code"] == "auth.failed"
+        assert peer.ask("elevate", password="the latter")["type"] == "ok"
+
+
 def test_sighup_changes_the_log(file: Path, tmp_path: Path) -> None:
     """Its folder, and how much of it; the file of the day is opened anew."""
     with ServerProgram(*MEMORY, "--config", str(file)) as server:
@@ -391,3 +408,34 @@ def test_the_doctor_reads_the_certificate(tmp_path: Path) -> None:
     assert verdict(examined(tls={**tls, "cert": str(soon.cert)}), str(soon.cert)) == "FAIL"
     tls = {"cert": str(soon.cert), "key": str(soon.key)}
     assert verdict(examined(tls=tls), "valid until") == "warn"
+
+
+def test_what_becomes_of_accounts_is_written_down_without_secrets(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every event about them, and none of the passwords."""
+    monkeypatch.setenv("CHAT_SERVER__ADMIN__PASSWORD", "secret of admins")
+    file.write_text("[log]\nformat = 'json'\n[auth]\nhash_kib = 8\nhash_passes = 1\n")
+    options = (*MEMORY, "--no-limits", "--log-dir", str(tmp_path / "log"), "--config", str(file))
+    first, second = "secret of alice", "another secret"
+    with ServerProgram(*options) as server, Peer.welcomed(server.address, "alice") as alice:
+        for request, fields in (
+            ("register", {"password": first}),
+            ("key", {"public": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}),
+            ("passwd", {"old": first, "new": second}),
+            ("logout", {}),
+            ("login", {"nick": "alice", "password": second}),
+            ("elevate", {"password": "secret of admins"}),
+            ("unregister", {"password": second}),
+        ):
+            reply = alice.ask(request, **fields)
+            assert reply["type"] == "ok", (request, reply)
+        alice.ask("login", nick="alice", password=first)
+        alice.ask("elevate", password=first)
+        server.stop()
+    found = lines(tmp_path / "log")
+    assert {line["event"] for line in found} >= {
+        "registered", "key", "passwd", "logout", "login", "act", "unregistered", "login_failed",
+        "elevate_failed",
+    }  # fmt: skip
+    assert "secret" not in server.log + json.dumps(found)
