@@ -17,7 +17,7 @@ Rules:
 - What the server may do wrong raises ProtocolError, also in `connect` where it has named something
   wrongly before; the connection is then of no use.
 - Where there is a key to log in by, or the server takes us for somebody else than the account we
-  have logged in to, the welcome is handed on only when that is done; see identity.py.
+  have logged in to, the welcome is handed on only when that is done; see admission.py.
 - One thread at a time; no clock.
 """
 
@@ -31,10 +31,11 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from chat_client.admission import Admission
 from chat_client.asking import Asking
 from chat_client.cursors import Cursors, Missing, Numbered
 from chat_client.homecoming import Homecoming
-from chat_client.identity import SHUT_OUT, Identity, Proof, proven
+from chat_client.identity import Identity, Proof
 from chat_client.unanswered import Answer, Asked, Unanswered
 from chat_schema import events, limits, replies, requests
 from chat_schema.errors import Refused
@@ -65,14 +66,6 @@ class Fault(NamedTuple):
     """An error that answers no request: the connection itself is at fault."""
 
     refused: Refused
-
-
-class Unproven(NamedTuple):
-    """The welcome to a hello, which waits until we have logged in."""
-
-    id: str
-    request: requests.Hello
-    welcome: replies.Welcome
 
 
 Incoming = events.AnyEvent | events.Unknown | Answer | Fault
@@ -111,11 +104,10 @@ class Session:
         self._asking = Asking()
         self._unanswered = Unanswered()
         self._identity = Identity(nick, proof)
+        self._admission = Admission(self._identity, self._asking)
         self._cursors = Cursors()
         self._homecoming = Homecoming()
         self._early: list[Incoming] | None = None
-        self._unproven: Unproven | None = None
-        self._logs_in = False
 
     @property
     def user(self) -> User | None:
@@ -155,8 +147,7 @@ class Session:
         self._asking.start_over()
         self._homecoming.forget()
         self._early = [] if self._welcomes else None
-        self._unproven = None
-        self._logs_in = not self._welcomes and self._identity.can_log_in()
+        self._admission.start_over(first=not self._welcomes)
         self._unanswered.start_over()
         for room in self._unanswered.leaving():
             self._cursors.close(room)
@@ -164,12 +155,8 @@ class Session:
 
     def greet(self) -> None:
         """Say hello; once more where it was refused, or what shows who we are."""
-        if self._unproven is not None:
-            self._prove(self._unproven)
-            return
         with _sound_names():
-            hello = self._identity.hello(self._client, self._resumption(), login=self._logs_in)
-        self._asking.send_own(hello)
+            self._admission.greet(self._client, self._resumption())
 
     def forget_nick(self) -> None:
         """Be a guest from the next hello on."""
@@ -334,10 +321,9 @@ class Session:
     def _read_own(self, id: str, request: requests.Request, reply: Reply) -> list[Incoming]:
         """Take in the answer to what the session itself has asked."""
         match request, reply:
-            case requests.Hello(), _:
-                return self._read_welcome(id, request, reply)
-            case ((requests.Challenge() | requests.Login()), _):
-                return self._read_proof(reply)
+            case ((requests.Hello() | requests.Challenge() | requests.Login()), _):
+                answer = self._admission.read(id, request, reply)
+                return [] if answer is None else self._admitted(answer)
             case requests.History(room=room), replies.HistoryOk():
                 return self._shown(self._cursors.fill(room, reply))
             case requests.History(room=room), Refused():
@@ -384,43 +370,9 @@ class Session:
 
     # Coming in
 
-    def _read_welcome(self, id: str, request: requests.Hello, reply: Reply) -> list[Incoming]:
-        """Take in the answer to a hello; who can show more than it said, does."""
-        if isinstance(reply, Refused):
-            if reply.code in SHUT_OUT and self._identity.can_log_in() and not self._logs_in:
-                self._logs_in = True
-                self.greet()
-                return []
-            return [Answer(id, request, reply)]
-        assert isinstance(reply, replies.Welcome)
-        if self._logs_in or self._identity.is_proven(reply.user):
-            return [Answer(id, request, reply), *self._enter(reply)]
-        self._unproven = Unproven(id, request, reply)
-        self._prove(self._unproven)
-        return []
-
-    def _prove(self, unproven: Unproven) -> None:
-        """Log in after the welcome; a key needs a nonce, and the server's name from there."""
-        proof = self._identity.proof
-        assert proof is not None
-        own = requests.Challenge() if proof.sign is not None else proof.login()
-        self._asking.send_own(own)
-
-    def _read_proof(self, reply: Reply) -> list[Incoming]:
-        """Take in a nonce, or that we have logged in, or have not."""
-        unproven, proof = self._unproven, self._identity.proof
-        if unproven is None or proof is None:
-            return []
-        id, request, welcome = unproven
-        if isinstance(reply, replies.ChallengeOk):
-            self._asking.send_own(proof.login(welcome.server, reply.nonce))
-            return []
-        if isinstance(reply, replies.IdentityOk):
-            welcome = proven(welcome, reply)
-        elif not (isinstance(reply, Refused) and reply.code == "auth.already"):
-            return [Answer(id, request, reply)]
-        self._unproven = None
-        return [Answer(id, request, welcome), *self._enter(welcome)]
+    def _admitted(self, answer: Answer) -> list[Incoming]:
+        entered = self._enter(answer.reply) if isinstance(answer.reply, replies.Welcome) else []
+        return [answer, *entered]
 
     def _enter(self, welcome: replies.Welcome) -> list[Incoming]:
         """Take in who we are, and send again what has no answer."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from chat_client.place import Place
 from chat_schema import events, replies, requests
 from chat_schema.names import User
@@ -84,3 +86,59 @@ def test_being_put_out_of_a_room_moves_to_another_one() -> None:
     place.note_event(events.Leave(room="lobby", user=BOB, ts=""))
     place.note_event(events.Leave(room="DEV", user=ME, reason="lost", ts=""))
     assert (place.room, list(place.rooms)) == ("lobby", ["lobby"])
+
+
+def test_another_identity_is_in_the_rooms_that_let_it_in() -> None:
+    """The departures of the old one are not ours; the answer says where we are."""
+    place = Place(ME)
+    for room in ("lobby", "dev"):
+        place.note_reply(joined(room))
+    place.note_event(events.Leave(room="dev", user=ME, reason="switched", ts=""))
+    assert place.room == "dev"
+    place.note_reply(replies.IdentityOk(re="1", user=BOB, rooms=["Lobby"]))
+    assert (place.user, place.room, list(place.rooms)) == (BOB, "lobby", ["lobby"])
+    nowhere = replies.IdentityOk(re="1", user=ME, rooms=[])
+    place.note_reply(nowhere)
+    assert place.follow_up(nowhere) == requests.Join(room="lobby")
+
+
+def test_who_looks_after_a_room_is_kept_up_to_date() -> None:
+    """From the answer to a join, and what is told later; forgotten on leaving."""
+    place = Place(ME)
+    place.note_reply(joined("dev"))
+    assert not place.is_staff(BOB, "dev")
+    act: dict[str, Any] = {"room": "Dev", "seq": 1, "ts": "", "user": ME, "target": BOB}
+    place.note_event(events.Promote(**act, role="moderator"))
+    assert place.is_staff(BOB, "dev")
+    place.note_event(events.Demote(**act))
+    assert not place.is_staff(BOB, "dev")
+    place.note_event(events.Promote(**act, role="owner"))
+    place.note_reply(replies.LeaveOk(re="1", room="dev"))
+    assert not place.is_staff(BOB, "dev")
+
+
+def test_an_ignored_whisperer_is_not_answered() -> None:
+    """/r goes to whom one has heard."""
+    place = Place(ME)
+    place.note_reply(replies.IgnoresOk(re="1", users=[BOB]))
+    place.note_event(events.Whisper(room="dm:u1:u2", seq=1, ts="", user=BOB, to=ME, text="x"))
+    assert place.last_whisperer is None
+
+
+def test_the_right_of_an_administrator_ends_with_the_connection() -> None:
+    """The place says so until the next welcome."""
+    place = Place(ME)
+    place.note_reply(replies.ElevateOk(re="1", role="admin"))
+    assert place.elevated
+    place.enter(
+        replies.Welcome(
+            version=1,
+            level=3,
+            server="s",
+            user=ME,
+            limits=replies.Limits(),
+            heartbeat=replies.Heartbeat(interval=1, timeout=2),
+            durability="disk",
+        )
+    )
+    assert not place.elevated

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING
 
 from chat_client import lines
 from chat_client.client import Client
-from chat_client.command import Help, Question, Secret, UsageError
-from chat_client.commands import interpret, may_be_kept, reveal, say
+from chat_client.command import Help, Secret, UsageError
+from chat_client.commands import interpret, may_be_kept, say
 from chat_client.cursors import Restarted
 from chat_client.escape import escape
 from chat_client.keeper import QUIT, Event, Reply
@@ -38,6 +38,7 @@ from chat_client.room_commands import with_password
 from chat_client.tenancy import Tenancy
 from chat_client.transport import Disconnected
 from chat_client.ui.entrance import LOOPBACK, Entrance, Wish
+from chat_client.ui.questions import Questions
 from chat_client.unanswered import UNSURE
 from chat_schema import replies, requests
 from chat_schema.errors import Refused
@@ -100,7 +101,7 @@ class Plain:
         self._settled = threading.Condition()
         self._ended: Disconnected | None = None
         self._input: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._questions: queue.SimpleQueue[Secret] = queue.SimpleQueue()
+        self._questions = Questions(self._hidden, interactive=interactive)
         self._prompt: Prompt | None = None
         self._client: Client | None = None
 
@@ -185,7 +186,7 @@ class Plain:
             self._pending.lines,
             lambda: self._prompt_text(client),
             may_be_kept,
-            lambda: not self._questions.empty(),
+            self._questions.waits,
         )
         if self._ended is not None:
             self._prompt.end()
@@ -214,7 +215,7 @@ class Plain:
         try:
             action = (interpret if self._commands else say)(line, self._place)
             if isinstance(action, Secret):
-                action = self._reveal(action)
+                action = self._questions.answer(action)
         except UsageError as error:
             self._fail(error)
             return True
@@ -235,23 +236,11 @@ class Plain:
 
     def _ask_what_waits(self, client: Client) -> None:
         """Ask for the passwords of rooms that have refused us without."""
-        while not self._questions.empty():
+        for secret in self._questions.taken():
             try:
-                self._ask(client, self._reveal(self._questions.get()))
+                self._ask(client, self._questions.answer(secret))
             except UsageError as error:
                 self._fail(error)
-
-    def _reveal(self, secret: Secret) -> requests.Request:
-        """Make a request of what the user types where nobody sees it; raise UsageError."""
-        return reveal(secret, [self._answer(question) for question in secret.questions])
-
-    def _answer(self, question: Question) -> str:
-        answer = self._hidden(question.text)
-        if not answer:
-            raise UsageError("No password was given; nothing was sent.")
-        if question.new and self._interactive and self._hidden("The same again: ") != answer:
-            raise UsageError("These were not the same twice; nothing was sent.")
-        return answer
 
     def _hidden(self, text: str) -> str | None:
         """A secret from the prompt, or the next line of a pipe."""
@@ -350,7 +339,7 @@ class Plain:
     def _ask_room_password(self, request: requests.Join) -> None:
         """Have it asked for, where a person can be asked."""
         if self._interactive:
-            self._questions.put(with_password(request))
+            self._questions.wait_for(with_password(request))
         else:
             self._complain(["-- /join ROOM password takes it from the next line"])
         if self._prompt is not None:
