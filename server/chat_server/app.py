@@ -169,6 +169,7 @@ class ChatServer:
         if self._stopping:
             return
         self._stopping = True
+        self._hub.close()
         self._loops[0].post((lambda loop, _: self._listener.close(),))
         if self._local is not None:
             self._loops[0].post((lambda loop, _: self._local.close(),))

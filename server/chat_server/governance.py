@@ -57,9 +57,14 @@ class Governance:
         self._rooms = rooms
         self._ownerless = frozenset(map(same_name, ownerless))
         self._policies: dict[str, Policy] = {}
+        self._closing = False
         self.policy = Policy()
         self._sessions: dict[str, tuple[Session, ...]] = {}
         self._delivery = Delivery(self._sessions, self._begin, self._set_topic)
+
+    def close(self) -> None:
+        """Have no office pass on any more: from here on people leave because the server stops."""
+        self._closing = True
 
     # Who there is
 
@@ -361,7 +366,7 @@ class Governance:
 
     def _disown(self, room: Room, uid: str, stamp: str) -> None:
         """End the office of a guest who has left, and pass it on where it was the last owner's."""
-        if room.members and room.policy.rank(uid) < Rank.MODERATOR:
+        if self._closing or (room.members and room.policy.rank(uid) < Rank.MODERATOR):
             return
         ownerless = room.key in self._ownerless
         heir = room.policy.leave(uid, {} if ownerless else room.members)

@@ -44,7 +44,7 @@ def test_the_library_holds_a_conversation_with_the_future(future: FutureServer) 
 
 def test_the_line_client_does_not_notice_the_future(future: FutureServer) -> None:
     """The same lines as with the server of today."""
-    script = "hello\n/users\n/topic T\n/rooms\n/history\n/leave\n"
+    script = "hello\n/users\n/join dev\n/topic T\n/rooms\n/history\n/leave\n/leave\n"
     port = str(future.address[1])
     done = run_program("chat-client", "--port", port, "--commands", "--nick", "bob", text=script)
     shown = re.sub(r"^\d\d:\d\d ", "", done.stdout, flags=re.MULTILINE).splitlines()
@@ -53,11 +53,14 @@ def test_the_line_client_does_not_notice_the_future(future: FutureServer) -> Non
         "-- you are in #lobby with 1: bob.",
         "#lobby <bob> hello",
         "-- 1 in #lobby: bob",
-        "#lobby -- bob set the topic: T",
-        "-- 1 room",
-        "   #lobby (1)  T",
-        "-- history of #lobby: last 2 of 2 events",
-        "#lobby <bob> hello",
-        "#lobby -- bob set the topic: T",
+        "#dev -- bob joined",
+        "-- you are in #dev with 1: @bob.",
+        "#dev -- bob set the topic: T",
+        "-- 2 rooms",
+        "   #dev (1)  T",
+        "   #lobby (1)",
+        "-- history of #dev: last 1 of 1 events",
+        "#dev -- bob set the topic: T",
+        "#dev -- bob left",
     ]
     assert "last room" in done.stderr
