@@ -28,8 +28,8 @@ FOR_EVER = "-"
 """Stands for no duration, so that a reason may begin with a number."""
 
 DURATIONS = (
-    "DURATION: 30s, 10m, 2h, 7d, 1w, or a number of minutes; left out, or `-`, for ever. "
-    "A reason that begins with a number needs the `-`."
+    "DURATION: 30s, 10m, 2h, 7d, 1w, or a number of minutes; left out, for ever.",
+    "A reason that begins with a number needs a `-` before it: /ban bob - 3 strikes",
 )
 SCOPE = "A first word #ROOM acts in that room, * on the whole server."
 

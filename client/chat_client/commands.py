@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from textwrap import wrap
 
 from pydantic import ValidationError
 
@@ -167,7 +168,7 @@ def _help(place: Place, rest: str) -> Action:
         return Help([f"-- commands: {THEMES[word]}", *_listed(word)])
     if rest:
         return Help(_about(_find(word)))
-    others = [f"   /help {theme:<8} {what}: {_names(theme)}" for theme, what in THEMES.items()]
+    others = [line for theme in THEMES for line in _summary(theme)]
     return Help(["-- commands (anything else is said in the room you are in)", *_chat(), *others])
 
 
@@ -190,8 +191,11 @@ def _listed(theme: str) -> list[str]:
     return [f"   {command.usage:{width}}  {command.help}" for command in _of(theme)]
 
 
-def _names(theme: str) -> str:
-    return " ".join(f"/{command.name}" for command in _of(theme))
+def _summary(theme: str) -> list[str]:
+    """The names of a theme's commands, on lines that any terminal has room for."""
+    names = " ".join(f"/{command.name}" for command in _of(theme))
+    head = f"   /help {theme:<8} {THEMES[theme]}:"
+    return [head, *wrap(names, 76, initial_indent="      ", subsequent_indent="      ")]
 
 
 def _width(theme: str) -> int:

@@ -178,7 +178,7 @@ COMMANDS = (
     ),
     Command(
         "ban", "NICK|ADDRESS [DURATION] [REASON]", "Put somebody out for good, or for a while.",
-        "/ban bob 2h spam", _ban, theme="room", more=(DURATIONS, SCOPE),
+        "/ban bob 2h spam", _ban, theme="room", more=(*DURATIONS, SCOPE),
     ),
     Command(
         "unban", "NICK|ADDRESS|#NUMBER", "Lift a ban.", "/unban #7", _unban, theme="room",
@@ -187,7 +187,7 @@ COMMANDS = (
     Command("bans", "[ROOM|*]", "List the bans.", "/bans", _bans, theme="room"),
     Command(
         "mute", "NICK [DURATION] [REASON]", "Let somebody read, not speak.", "/mute bob 10m",
-        _mute, theme="room", more=(DURATIONS, SCOPE),
+        _mute, theme="room", more=(*DURATIONS, SCOPE),
     ),
     Command(
         "unmute", "NICK", "Let them speak again.", "/unmute bob", _unmute, theme="room",

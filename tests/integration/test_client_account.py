@@ -133,8 +133,6 @@ def test_a_password_at_the_prompt_is_neither_seen_nor_kept(server: ChatServer, p
     """Asked for twice where it is new; the arrow key brings back the command and no secret."""
     with Terminal("chat-client", "--port", port, "--nick", "bob") as terminal:
         terminal.wait_for_text("[bob #lobby]")
-        terminal.type("/register visible-secret\r")
-        terminal.wait_for_text("never typed in the line")
         for answers, told in (
             (("secret-1", "secret-2"), "not the same twice"),
             (("bobs-secret", "bobs-secret"), "bob is yours now"),
@@ -145,6 +143,9 @@ def test_a_password_at_the_prompt_is_neither_seen_nor_kept(server: ChatServer, p
             terminal.wait_for_text("The same again:")
             terminal.type(answers[1] + "\r")
             terminal.wait_for_text(told)
+        terminal.wait_for(lambda screen: screen[-1] == "[bob #lobby]")
+        terminal.type("/register visible-secret\r")
+        terminal.wait_for_text("never typed in the line")
         terminal.wait_for(lambda screen: screen[-1] == "[bob #lobby]")
         terminal.type("\x1b[A")
         screen = terminal.wait_for(lambda screen: screen[-1] == "[bob #lobby] /register")

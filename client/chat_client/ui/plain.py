@@ -31,6 +31,7 @@ from chat_client.escape import escape
 from chat_client.keeper import QUIT, Event, Reply
 from chat_client.keys import KeyTrouble
 from chat_client.link import Back, Link
+from chat_client.pace import Pace
 from chat_client.pending import Pending, text_of
 from chat_client.place import LOBBY, Place
 from chat_client.recent import SHOWN, Recent
@@ -151,7 +152,8 @@ class Plain:
         self._ask_ignores(client)
         for room in self._rooms(client):
             self._ask(client, requests.Join(room=room))
-        source = self._typed(client) if self._interactive else self._piped()
+        pace = Pace(client.welcome.limits.messages)
+        source = self._typed(client) if self._interactive else self._piped(pace)
         for line in source:
             self._ask_what_waits(client)
             if not self._do(client, line):
@@ -197,11 +199,12 @@ class Plain:
         away = " (offline)" if client.away else ""
         return f"[{escape(self._place.user.nick)}{room}{away}] "
 
-    def _piped(self) -> Iterator[str]:
-        """Lines of standard input, each once the one before is answered."""
+    def _piped(self, pace: Pace) -> Iterator[str]:
+        """Lines of standard input, each once the one before is answered and it may be said."""
         threading.Thread(target=self._read_input, name="chat-input", daemon=True).start()
         self._wait_settled()
         while (line := self._input.get()) is not None and self._ended is None:
+            pace.wait(line)
             yield line
             self._wait_settled()
 
