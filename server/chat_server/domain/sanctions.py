@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from math import ceil
 from typing import Any, NamedTuple
 
 from chat_schema.errors import Refused
@@ -86,7 +87,7 @@ class Sanction:
 
     def words(self, now: float) -> str:
         """How long it lasts and why, for the end of a sentence to whom it binds."""
-        left = f" for another {max(1, round(self.until - now))} s" if self.until is not None else ""
+        left = f" for another {_span(self.until - now)}" if self.until is not None else ""
         return left + (f": {self.reason}" if self.reason else ".")
 
     def _covers(self, block: str) -> bool:
@@ -165,6 +166,14 @@ class Sanctions:
             Sanction(**{**record, "addresses": tuple(record.get("addresses", ()))})
             for record in records
         )
+
+
+def _span(seconds: float) -> str:
+    """A time to wait as people say it, never shorter than it is."""
+    for unit, size in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
+        if seconds > 2 * size:
+            return f"{ceil(seconds / size)} {unit}"
+    return f"{max(1, ceil(seconds))} s"
 
 
 def network_of(text: str) -> str | None:

@@ -184,3 +184,19 @@ def test_sanctions_survive_json() -> None:
     )
     again = Sanctions.from_records(json.loads(json.dumps(found.as_records())))
     assert list(again) == list(found)
+
+
+@pytest.mark.parametrize(
+    ("left", "told"),
+    [
+        (0.2, "1 s"),
+        (120, "120 s"),
+        (120.5, "3 minutes"),
+        (7200, "120 minutes"),
+        (7201, "3 hours"),
+        (172_801, "3 days"),
+    ],
+)
+def test_how_long_it_lasts_is_told_as_people_say_it(left: float, told: str) -> None:
+    """Never shorter than it is."""
+    assert against_mallory(until=NOW + left).words(NOW) == f" for another {told}."

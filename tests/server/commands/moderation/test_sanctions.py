@@ -130,7 +130,7 @@ def test_who_is_banned_is_put_out_and_kept_out(town: Town, alice: Actor, mallory
     for room in ("den", "DEN"):
         reply = mallory.asks("join", room=room)
         assert code(reply) == "room.banned"
-        assert reply["message"] == "You are banned from the room for another 3600 s: spam"
+        assert reply["message"] == "You are banned from the room for another 60 minutes: spam"
     mallory.hears_nothing()
 
 
