@@ -74,6 +74,11 @@ LEAVE_REASONS: dict[str, LeaveReason] = {
 Result = Answer | Later | Awaited | Farewell | None
 
 
+def _require_open(row: Row) -> None:
+    if row.rank is not Rank.STRANGER:
+        raise Refused("protocol.hello_required", "Say hello first.")
+
+
 def require(hub: Hub, session: Session, row: Row, request: Any) -> None:
     """Refuse who has not the rank that this request needs, in the room that it names."""
     needed = row.rank if row.rank_for is None else row.rank_for(request)
@@ -237,12 +242,12 @@ class Session:
         """Answer the request whose entry is settled, and let one go on that waited for it."""
         then = outcome.entry.then
         if then is not None and then(outcome):
-            self.connection.loop.post((self._conclude_later, outcome))
+            # after what was posted; not by draining: we may be in the middle of that
+            self.connection.loop.post((self._settle_later, outcome))
         else:
             self._settle(outcome)
 
-    def _conclude_later(self, _: Any, item: tuple[Any, Outcome]) -> None:
-        """Answer after what was posted; not by draining: we may be in the middle of that."""
+    def _settle_later(self, _: Any, item: tuple[Any, Outcome]) -> None:
         self._settle(item[1])
 
     def _settle(self, outcome: Outcome) -> None:
@@ -271,18 +276,18 @@ class Session:
             if self.in_flight:
                 self._hold(request)
                 return
-        self._attempt(request, partial(self._handle, row, request))
-
-    def _handle(self, row: Row, request: AnyRequest) -> Result:
-        """Have the request done, if the session may have it done."""
-        if row.rank > Rank.STRANGER:
+        try:
             if self.person is None:
-                raise Refused("protocol.hello_required", "Say hello first.")
-            if row.meter is not None and self._services.meters is not None:
+                _require_open(row)
+            elif row.meter is not None and self._services.meters is not None:
                 self._charge(self._services.meters, row.meter, request)
-            if row.rank > Rank.GUEST or row.rank_for is not None:
+            if row.checked:
                 require(self._services.hub, self, row, request)
-        return row.handle(self._services, self, request)
+            result = row.handle(self._services, self, request)
+            if result is not None:
+                self._conclude(request, result)
+        except Exception as error:
+            self._fail(request, error)
 
     def _charge(self, terms: MeterTerms, bucket: Metered, request: Request) -> None:
         """Have the request paid for; raise Refused where there is too little."""
@@ -293,20 +298,18 @@ class Session:
             loop.drain()  # it is about this message, so it comes after the ones before
             self._send_model(Notice(code="rate.messages", message=message, ts=loop.stamp))
 
-    def _attempt(self, request: Request, proceed: Callable[[], Result]) -> None:
-        try:
-            result = proceed()
-            if result is not None:
-                self._conclude(request, result)
-        except Refused as refused:
-            self._refuse(request, refused)
-        except JournalFull:
-            message = "Too much is waiting to be kept; this was not. Try again."
-            self._refuse(request, Refused("server.busy", message, retry_after=1))
-            self._services.telemetry.count("limited.server.busy")
-            self._rest(FULL)
-        except Exception:
-            self._refuse(request, self._incident(request))
+    def _fail(self, request: Request, error: Exception) -> None:
+        """Refuse a request that was not done."""
+        match error:
+            case Refused():
+                self._refuse(request, error)
+            case JournalFull():
+                message = "Too much is waiting to be kept; this was not. Try again."
+                self._refuse(request, Refused("server.busy", message, retry_after=1))
+                self._services.telemetry.count("limited.server.busy")
+                self._rest(FULL)
+            case _:
+                self._refuse(request, self._incident(request))
 
     def _hold(self, request: AnyRequest) -> None:
         self._held = request
@@ -352,7 +355,12 @@ class Session:
         """Answer what a worker has done, or go on with it; on the loop again."""
         self._waits = False
         if self.connection.state is State.OPEN:
-            self._attempt(request, partial(_result, found, error))
+            try:
+                result = _result(found, error)
+                if result is not None:
+                    self._conclude(request, result)
+            except Exception as fault:
+                self._fail(request, fault)
         self._go_on()
 
     def _rest(self, seconds: float) -> None:

@@ -14,7 +14,6 @@ from chat_server import composition
 from chat_server.domain.people import Person
 from chat_server.domain.rights import Rank
 from chat_server.domain.rooms import Room
-from chat_server.domain.voice import Voice
 from chat_server.journal.base import Answer, Entry, Kept, Outcome
 
 T = TypeVar("T")
@@ -26,11 +25,14 @@ if TYPE_CHECKING:
 
 def broadcast(services: Services, session: Session, request: requests.Broadcast) -> None:
     """Append a message to a room; its members and the author hear of it when it is kept."""
-    _require_short(services, request.text)
+    if len(request.text) > services.limits.text:
+        raise _too_long(request.text, services.limits.text)
     unless, voice = None, None
     try:
         room = session.rooms.get(request.room) or _room_of(services, session, request.room)
-        voice = _voice(session, room)  # first: a mute from here on withdraws it
+        voice = room.voices.get(session.known.uid)  # first: a mute from here on withdraws it
+        if voice is None:
+            _require_everyone(room)
         if room.guarded or services.hub.policy.guarded:
             services.hub.require_speech(session, room, session.connection.loop.wall)
     except Refused as refused:
@@ -75,7 +77,8 @@ def _noted(
 
 def whisper(services: Services, session: Session, request: requests.Whisper) -> None:
     """Append a message to the conversation of two people."""
-    _require_short(services, request.text)
+    if len(request.text) > services.limits.text:
+        raise _too_long(request.text, services.limits.text)
     person, unless = session.known, None
     voice = person.voice  # before the policy is asked, as above
     try:
@@ -104,20 +107,16 @@ def whisper(services: Services, session: Session, request: requests.Whisper) -> 
     session.in_flight += 1
 
 
-def _voice(session: Session, room: Room) -> Voice | None:
-    """The right to speak in the room; raise Refused where it ended with a ban a moment ago."""
-    voice = room.voices.get(session.known.uid)
-    if voice is None and room.name != EVERYONE:
+def _require_everyone(room: Room) -> None:
+    """Refuse who has no voice in the room, put out a moment ago; nobody needs one in `*`."""
+    if room.name != EVERYONE:
         raise Refused("room.not_member", f"You are not in {room.name} any more.", field="room")
-    return voice
 
 
-def _require_short(services: Services, text: str) -> None:
-    """Refuse a text that is longer than this server takes; the protocol's own bound is higher."""
-    limit = services.limits.text
-    if len(text) > limit:
-        words = f"The text has {len(text)} characters; at most {limit} are taken."
-        raise Refused("message.too_long", words, field="text", limit=limit, size=len(text))
+def _too_long(text: str, limit: int) -> Refused:
+    """The refusal of a text longer than this server takes; the protocol's own bound is higher."""
+    words = f"The text has {len(text)} characters; at most {limit} are taken."
+    return Refused("message.too_long", words, field="text", limit=limit, size=len(text))
 
 
 def _sent_before(

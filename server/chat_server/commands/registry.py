@@ -9,7 +9,7 @@ happened.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from chat_schema.names import EVERYONE
@@ -49,6 +49,11 @@ class Row:
     rank_for: Callable[[Any], Rank] | None = None
     appends: bool = False
     meter: Metered | None = None
+    checked: bool = field(init=False)
+    """Whether being welcome is not enough, or may not be: known beforehand, for the hot path."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "checked", self.rank > Rank.GUEST or self.rank_for is not None)
 
 
 def _in_room(rank: Rank) -> Callable[[Any], Rank]:
