@@ -30,12 +30,17 @@ class Proof:
     password: str | None = field(default=None, repr=False)
     sign: Sign | None = field(default=None, repr=False)
 
-    def login(self, server: str = "", nonce: str = "") -> requests.Login:
-        """The request that logs in; with a key, for the nonce of this server."""
+    def credentials(self, server: str = "", nonce: str = "") -> requests.Credentials:
+        """What a hello carries to log in; with a key, for the nonce of this server."""
         if self.sign is not None:
             signature = self.sign(server, self.name, nonce)
-            return requests.Login(nick=self.name, signature=signature)
-        return requests.Login(nick=self.name, password=self.password)
+            return requests.Credentials(nick=self.name, signature=signature)
+        return requests.Credentials(nick=self.name, password=self.password)
+
+    def login(self, server: str = "", nonce: str = "") -> requests.Login:
+        """The same as a request of its own, once a hello was accepted."""
+        shown = self.credentials(server, nonce)
+        return requests.Login(nick=shown.nick, password=shown.password, signature=shown.signature)
 
 
 class Identity:
@@ -49,21 +54,19 @@ class Identity:
         self._account: str | None = None
 
     def hello(
-        self, client: str | None, resume: requests.Resume | None, *, login: bool
+        self,
+        client: str | None,
+        resume: requests.Resume | None,
+        login: requests.Credentials | None = None,
     ) -> requests.Hello:
-        """The first word on a connection, with the password where `login`."""
-        credentials = self._credentials() if login else None
+        """The hello of a connection, with what shows who we are where it logs in."""
         return requests.Hello(
             version=1,
-            nick=self._wished(named=credentials is not None),
+            nick=self._wished(named=login is not None),
             client=client,
-            login=credentials,
+            login=login,
             resume=resume,
         )
-
-    def can_log_in(self) -> bool:
-        """Whether a hello can carry what proves who we are: a key needs a nonce first."""
-        return self.proof is not None and self.proof.password is not None
 
     def is_proven(self, user: User) -> bool:
         """Whether nothing more is to be shown by whom the server takes us for."""
@@ -120,15 +123,8 @@ class Identity:
         """The nick to ask for: an account has its own without asking."""
         if self.proof is None:
             return self.nick
-        if self.proof.sign is not None:
-            return None  # the name is refused until we have logged in
         own = self.nick is None or same_name(self.nick) == same_name(self.proof.name)
         return None if named and own else self.nick
-
-    def _credentials(self) -> requests.Credentials | None:
-        if self.proof is None or self.proof.password is None:
-            return None
-        return requests.Credentials(nick=self.proof.name, password=self.proof.password)
 
 
 def proven(welcome: replies.Welcome, reply: replies.IdentityOk) -> replies.Welcome:

@@ -8,9 +8,10 @@ from chat_schema.reply import Ok
 
 
 class ChallengeOk(Ok):
-    """What to sign: see PROTOCOL.md, "Keys"."""
+    """What to sign: see PROTOCOL.md, "Keys". `server` is the name of the server."""
 
     nonce: str
+    server: str
 
 
 class IdentityOk(Ok):

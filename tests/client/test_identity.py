@@ -104,51 +104,65 @@ def test_a_stay_that_is_gone_is_answered_with_the_password(code: str) -> None:
     assert isinstance(answer.reply, Refused)
 
 
-def test_a_key_signs_what_the_server_names() -> None:
-    """Hello as a guest, challenge, login: the welcome is handed on as the account's."""
+def challenged(script: Script) -> Frame:
+    """Let a session with a key sign, and return the hello that it says then."""
+    assert script.says("ok", re=script.hears("challenge")["id"], nonce="n", server="s") == []
+    signature = sign("s", "alice", "n")
+    script.hello = script.hears("hello", login={"nick": "alice", "signature": signature})
+    return script.hello
+
+
+def test_a_key_signs_before_the_hello() -> None:
+    """Nobody says hello as a guest first, who might not be let in: the signature comes with it."""
     script = with_key()
-    hello = script.connects()
-    assert "nick" not in hello
-    assert "login" not in hello
+    script.session.connect()
     script.session.ask(requests.Ping())
-    assert welcomes_account(script, GUEST) == []
-    asked = script.hears("challenge")
-    assert script.says("ok", re=asked["id"], nonce="n") == []
-    asked = script.hears("login", nick="alice", signature=sign("s", "alice", "n"))
+    assert "nick" not in challenged(script)
     assert script.listens() == []
-    welcome = welcome_in(identity(script, asked, ALICE))
+    welcome = welcome_in(welcomes_account(script, ALICE))
     assert (welcome.user.nick, welcome.user.registered) == ("alice", True)
     assert script.session.nick == "alice"
     script.hears("ping")
 
 
 def test_a_key_is_asked_for_again_only_where_the_stay_is_gone() -> None:
-    """The token brings the account back; a guest's welcome does not."""
+    """The token brings the account back; without it the name is refused, or guests are."""
     script = with_key()
-    script.connects()
-    welcomes_account(script, GUEST)
-    script.says("ok", re=script.hears("challenge")["id"], nonce="n")
-    identity(script, script.hears("login"), ALICE)
+    script.session.connect()
+    challenged(script)
+    welcomes_account(script, ALICE)
     script.session.lose()
-    script.connects()
+    assert "login" not in script.connects()
     welcome_in(welcomes_account(script, ALICE, resumed=True))
+    script.session.lose()
+    assert refuses(script, script.connects(), "server.locked") == []
+    assert challenged(script)["resume"]["token"] == "t-1"
+    welcome_in(welcomes_account(script, ALICE))
+
+
+def test_who_is_taken_for_a_guest_signs_after_the_hello() -> None:
+    """The welcome is handed on as the account's, once it is."""
+    script = with_key()
+    script.session.connect()
+    challenged(script)
+    welcomes_account(script, ALICE)
     script.session.lose()
     script.connects()
     assert welcomes_account(script, GUEST) == []
-    script.hears("challenge")
+    assert script.says("ok", re=script.hears("challenge")["id"], nonce="n", server="s") == []
+    asked = script.hears("login", nick="alice", signature=sign("s", "alice", "n"))
+    assert welcome_in(identity(script, asked, ALICE)).user.nick == "alice"
 
 
 def test_what_is_wrong_with_the_key_answers_the_hello() -> None:
-    """Whoever waits for the welcome is told."""
+    """Whoever waits for the welcome is told, and can try again."""
     script = with_key()
-    script.connects()
-    welcomes_account(script, GUEST)
+    script.session.connect()
     [answer] = refuses(script, script.hears("challenge"), "rate.logins")
     assert isinstance(answer, Answer)
     assert isinstance(answer.request, requests.Hello)
     script.session.greet()
-    script.says("ok", re=script.hears("challenge")["id"], nonce="n")
-    [answer] = refuses(script, script.hears("login"), "auth.failed")
+    [answer] = refuses(script, challenged(script), "auth.failed")
     assert isinstance(answer, Answer)
     assert isinstance(answer.reply, Refused)
     assert answer.reply.code == "auth.failed"

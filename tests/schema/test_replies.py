@@ -130,7 +130,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "hits": [{"type": "x-later", "room": "general", "seq": 7, "anything": [1]}],
         "more": True,
     },
-    "challenge": {"nonce": "n" * 43},
+    "challenge": {"nonce": "n" * 43, "server": "s"},
     **dict.fromkeys(("login", "register", "logout", "unregister"), IDENTITY),
     "passwd": {},
     "key": {"public": ""},

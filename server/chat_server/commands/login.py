@@ -44,7 +44,7 @@ def challenge(services: Services, session: Session, request: account_requests.Ch
     """Give a number to sign; the one before is forgotten."""
     nonce = secrets.token_urlsafe(32)
     session.nonce = (nonce, session.connection.loop.now + NONCE_SECONDS)
-    return partial(account_replies.ChallengeOk, nonce=nonce)
+    return partial(account_replies.ChallengeOk, nonce=nonce, server=services.server)
 
 
 def login(services: Services, session: Session, request: account_requests.Login) -> Awaited:

@@ -40,7 +40,9 @@ def test_a_signed_challenge_can_come_with_hello(book: Playbook, bot: Actor) -> N
     """So that a bot gets in where guests do not."""
     book.hub.govern(None, lambda policy: setattr(policy, "lockdown", "accounts"))
     stranger = book.stranger()
-    login = {"nick": "Robot", "signature": signature(stranger)}
+    asked = stranger.asks("challenge")
+    signed = signature(stranger, server=asked["server"], nonce=asked["nonce"])
+    login = {"nick": "Robot", "signature": signed}
     assert stranger.asks("hello", login=login)["user"]["uid"] == bot.uid
 
 
