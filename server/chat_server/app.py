@@ -10,25 +10,23 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import resource
 import threading
 from functools import partial
 from itertools import count, cycle
 from pathlib import Path
-from socket import SHUT_WR, socket
+from socket import socket
 from typing import TYPE_CHECKING, Any, Self
 
-from chat_schema import replies
 from chat_schema.errors import Refused
-from chat_server import config, gauges
+from chat_server import config, gauges, terms
 from chat_server.audit import Audit
 from chat_server.auth import Auth
 from chat_server.control import Control
-from chat_server.dispatch import Session, farewell
-from chat_server.domain.addresses import Addresses, AddressLimits, StayLimits, Stays
+from chat_server.dispatch import Session
+from chat_server.domain.addresses import Stays
 from chat_server.domain.attempts import Attempts
-from chat_server.domain.meters import MeterTerms
 from chat_server.domain.rooms import Rooms
+from chat_server.door import Door, dismiss, last_words, turn_away
 from chat_server.eventlog import EventLog
 from chat_server.hub import Held, Hub
 from chat_server.journal.base import Journal
@@ -36,10 +34,10 @@ from chat_server.journal.database import DatabaseRefused
 from chat_server.journal.folder import Folder
 from chat_server.journal.memory import MemoryJournal
 from chat_server.journal.sqlite import SqliteJournal
-from chat_server.net.connection import Connection, Terms
+from chat_server.net.connection import Connection
 from chat_server.net.listener import Listener, listen
 from chat_server.net.local import CONTROL, LocalListener
-from chat_server.net.loop import Clock, Item, Loop
+from chat_server.net.loop import Clock, Loop
 from chat_server.net.tls import TlsContext
 from chat_server.reloading import restart_needed
 from chat_server.services import Resume, Services
@@ -54,17 +52,11 @@ log = logging.getLogger("chat_server")
 DRAIN = 4.0
 """Seconds that clients have to take their `bye` at a shutdown; the promise is five in all."""
 
-RECONNECT_AFTER = 5.0
-"""Seconds after which clients of a stopped server are told to try again."""
-
 TIDY = 60.0
 """Seconds between clearings of forgotten addresses."""
 
 LOCAL = "127.0.0.0"
 """The address of an operator: of this machine, and nobody else's."""
-
-SPARE_DESCRIPTORS = 32
-"""Kept back for the listener, the loops and the database when clients are counted."""
 
 
 class ChatServer:
@@ -90,9 +82,7 @@ class ChatServer:
         self.tls = TlsContext(secrets.cert, secrets.key, secrets.required)
         self.telemetry = Telemetry()
         self._clock = clock or Clock()
-        self._addresses = Addresses(None if unlimited else _address_limits(self.settings))
-        self._door = threading.Condition()
-        self._clients = 0
+        self._door = Door(None if unlimited else terms.address_limits(self.settings))
         self._numbers = count()
         self._stopping = False
         self._folder = _folder(self.settings)
@@ -103,7 +93,7 @@ class ChatServer:
             Rooms(self.settings.limits.rooms),
             self._log,
             self.settings.rooms.ownerless,
-            Stays(None if unlimited else _stay_limits(self.settings)),
+            Stays(None if unlimited else terms.stay_limits(self.settings)),
         )
         self._unlimited = unlimited
         self._workers = Workers(self.settings.server.workers, self.settings.limits.waiting_jobs)
@@ -112,8 +102,7 @@ class ChatServer:
         auth = self.settings.auth
         self._hashers = Workers(auth.hashes_at_once, auth.hashes_waiting)
         self.control = Control()
-        self._terms = _terms(self.settings)
-        self._capacity = _descriptors() - SPARE_DESCRIPTORS
+        self._terms = terms.connection_terms(self.settings)
         try:
             self._services = self._make_services()
             self._socket = listen(self.settings.server.host, self.settings.server.port)
@@ -128,7 +117,7 @@ class ChatServer:
             self._let_go()
             raise
         self._loops = [
-            Loop(self._clock, self._head_of, self._leave)
+            Loop(self._clock, self._head_of, self._door.leave)
             for _ in range(self.settings.server.io_threads)
         ]
         self._turn = cycle(self._loops)
@@ -175,9 +164,8 @@ class ChatServer:
             self._loops[0].post((lambda loop, _: self._local.close(),))
         self._journal.flush()  # who has asked by now gets the answer
         for loop in self._loops:
-            loop.post((_dismiss,))
-        with self._door:
-            self._door.wait_for(lambda: self._clients == 0, seconds)
+            loop.post((dismiss,))
+        self._door.wait_empty(seconds)
         self._workers.stop()
         self._searchers.stop()
         self._hashers.stop()
@@ -200,17 +188,16 @@ class ChatServer:
         self.tls.reload(settings.tls.cert, settings.tls.key, settings.tls.required)
         self._services.auth.take_over(auth)
         self._log.messages = settings.log.messages
-        self._terms = _terms(settings)
+        self._terms = terms.connection_terms(settings)
         if not self._unlimited:
-            with self._door:
-                self._addresses.limits = _address_limits(settings)
+            self._door.bound(terms.address_limits(settings))
         self._services = dataclasses.replace(
             self._services,
             server=settings.server.name,
             motd=settings.server.motd,
-            meters=None if self._unlimited else _meter_terms(settings),
-            limits=_announced(settings, unlimited=self._unlimited),
-            heartbeat=_heartbeat(settings),
+            meters=None if self._unlimited else terms.meter_terms(settings),
+            limits=terms.announced(settings, unlimited=self._unlimited),
+            heartbeat=terms.heartbeat(settings),
         )
         return restart_needed(self.settings, settings)
 
@@ -252,7 +239,7 @@ class ChatServer:
             workers=self._workers,
             searchers=self._searchers,
             hashers=self._hashers,
-            connections=lambda: self._clients,
+            connections=lambda: self._door.clients,
         )
         gauges.register(self.telemetry, parts)
 
@@ -274,19 +261,15 @@ class ChatServer:
             where = f"{wanted.host}:{wanted.port}"
             raise config.ConfigError(f"metrics cannot be on {where}: {error.strerror}") from None
 
-    # The door: on the listener's loop, but for _leave
+    # Letting in: on the loop of the listeners
 
     def _admit(self, sock: socket, address: str) -> None:
         try:
-            with self._door:
-                if self._clients >= self._capacity:
-                    raise Refused("server.full", "The server has no room for more clients.")
-                self._addresses.admit(address, self._loops[0].now)
-                self._clients += 1
+            self._door.admit(address, self._loops[0].now)
         except Refused as refused:
             self.telemetry.count(f"refused.{refused.code}")
             self._log.note("rejected", address=address, code=refused.code)
-            _turn_away(sock, refused)
+            turn_away(sock, refused)
             return
         next(self._turn).post((self._seat, sock, address, next(self._numbers)))
 
@@ -296,7 +279,7 @@ class ChatServer:
         connection = Connection(sock, address, loop, self._terms, attend, self.tls)
         loop.adopt(connection)
         if self._stopping:  # it came in at the last moment, after everybody was told
-            connection.close(_last_words(), "shutdown")
+            connection.close(last_words(), "shutdown")
 
     def _open_local(self) -> LocalListener | None:
         """The operator's socket; the server serves without it where there can be none."""
@@ -309,24 +292,16 @@ class ChatServer:
             return None
 
     def _admit_operator(self, sock: socket, uid: int) -> None:
-        with self._door:
-            self._clients += 1
+        self._door.admit_operator()
         attend = partial(Session, self._services, next(self._numbers), operator=f"uid {uid}")
         connection = Connection(sock, LOCAL, self._loops[0], self._terms, attend)
         self._loops[0].adopt(connection)
         connection.welcomed()
         if self._stopping:
-            connection.close(_last_words(), "shutdown")
-
-    def _leave(self, address: str) -> None:
-        with self._door:
-            self._clients -= 1
-            self._addresses.release(address)
-            self._door.notify_all()
+            connection.close(last_words(), "shutdown")
 
     def _tidy(self, _: float) -> None:
-        with self._door:
-            self._addresses.tidy(self._loops[0].now)
+        self._door.tidy(self._loops[0].now)
         self._log.tidy()
         self._loops[0].call_at(self._loops[0].now + TIDY, self._tidy)
 
@@ -343,7 +318,7 @@ class ChatServer:
             hashers=self._hashers,
             auth=Auth(settings.auth, settings.admin),
             attempts=Attempts(None if self._unlimited else settings.limits.logins_per_minute),
-            meters=None if self._unlimited else _meter_terms(settings),
+            meters=None if self._unlimited else terms.meter_terms(settings),
             audit=Audit(self._journal, self._log),
             control=self.control,
             log=self._log,
@@ -352,8 +327,8 @@ class ChatServer:
                 settings.resume.seconds, settings.resume.events, settings.limits.outbox_soft
             ),
             server=settings.server.name,
-            limits=_announced(settings, unlimited=self._unlimited),
-            heartbeat=_heartbeat(settings),
+            limits=terms.announced(settings, unlimited=self._unlimited),
+            heartbeat=terms.heartbeat(settings),
             motd=settings.server.motd,
         )
 
@@ -374,91 +349,3 @@ def _journal(settings: config.Settings, folder: Folder | None, clock: Clock) -> 
     except DatabaseRefused:
         folder.close()
         raise
-
-
-def _dismiss(loop: Loop, _: Item) -> None:
-    """Say goodbye to everybody, but not in the middle of a request, where inboxes are drained."""
-
-    def dismiss(_: float) -> None:
-        frames = _last_words()
-        for connection in list(loop.connections):
-            connection.close(frames, "shutdown")
-
-    loop.call_at(loop.now, dismiss)
-
-
-def _last_words() -> bytes:
-    refused = Refused("server.shutdown", "The server is stopping; come back in a moment.")
-    return farewell(refused, error=False, after=RECONNECT_AFTER)
-
-
-def _turn_away(sock: socket, refused: Refused) -> None:
-    """Say why, as far as that goes without waiting, and close."""
-    try:
-        sock.send(farewell(refused, error=True))
-        sock.shutdown(SHUT_WR)
-    except OSError:
-        log.debug("a refused client was gone before it could be told")
-    finally:
-        sock.close()
-
-
-def _descriptors() -> int:
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return soft if soft != resource.RLIM_INFINITY else 1_000_000
-
-
-def _address_limits(settings: config.Settings) -> AddressLimits:
-    limits = settings.limits
-    return AddressLimits(
-        at_once=limits.connections,
-        per_window=limits.new_connections,
-        window=limits.new_connections_window,
-        exempt_loopback=limits.exempt_loopback,
-    )
-
-
-def _stay_limits(settings: config.Settings) -> StayLimits:
-    return StayLimits(settings.limits.stays, settings.limits.exempt_loopback)
-
-
-def _meter_terms(settings: config.Settings) -> MeterTerms:
-    limits = settings.limits
-    return MeterTerms(
-        messages=replies.Rate(burst=limits.messages_burst, per_second=limits.messages_per_second),
-        joins=replies.Rate(burst=limits.joins_burst, per_second=limits.joins_per_minute / 60),
-        reads=replies.Rate(burst=limits.reads_burst, per_second=limits.reads_per_minute / 60),
-        flood_mute=limits.flood_mute,
-    )
-
-
-def _announced(settings: config.Settings, *, unlimited: bool) -> replies.Limits:
-    """What `welcome` tells of the limits."""
-    terms = _meter_terms(settings)
-    return replies.Limits(
-        text=settings.limits.text,
-        rooms=settings.limits.rooms_per_client,
-        messages=None if unlimited else terms.messages,
-        joins=None if unlimited else terms.joins,
-        reads=None if unlimited else terms.reads,
-    )
-
-
-def _heartbeat(settings: config.Settings) -> replies.Heartbeat:
-    terms = settings.heartbeat
-    return replies.Heartbeat(interval=terms.interval, timeout=terms.timeout)
-
-
-def _terms(settings: config.Settings) -> Terms:
-    limits = settings.limits
-    return Terms(
-        hello=limits.hello_timeout,
-        frame=limits.frame_timeout,
-        ping=settings.heartbeat.interval,
-        silence=settings.heartbeat.timeout,
-        outbox_before_welcome=limits.outbox_before_welcome,
-        outbox_soft=limits.outbox_soft,
-        outbox_hard=limits.outbox_hard,
-        soft_grace=limits.outbox_soft_grace,
-        stall=limits.outbox_stall,
-    )

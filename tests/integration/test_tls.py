@@ -258,8 +258,7 @@ def test_resets_at_every_point_of_the_handshake_leave_nothing(server: ChatServer
             if size == len(opening):
                 assert sock.recv(1) == b"\x16"
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    with server._door:
-        assert server._door.wait_for(lambda: server._clients == 0, PATIENCE)
+    assert server._door.wait_empty(PATIENCE)
     assert all(not loop.connections for loop in server._loops)
 
 
