@@ -15,8 +15,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
+from chat_client.incoming import Fault, Incoming
 from chat_client.link import NICK_TRIES, Back, Backoff, Link, Lost, Pulse
-from chat_client.session import Fault, Incoming, ProtocolError, Session
+from chat_client.reading import ProtocolError
+from chat_client.session import Session
 from chat_client.tls import Tls
 from chat_client.transport import Disconnected, Ending, Transport, connect
 from chat_client.unanswered import Answer

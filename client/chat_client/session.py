@@ -23,19 +23,25 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import Enum
-from typing import Any, NamedTuple
-
-from pydantic import ValidationError
-from pydantic_core import from_json
+from typing import Any
 
 from chat_client.admission import Admission
 from chat_client.asking import Asking
 from chat_client.cursors import Cursors, Missing, Numbered
+from chat_client.expulsion import Expulsion
 from chat_client.homecoming import Homecoming
 from chat_client.identity import Identity, Proof
+from chat_client.incoming import Early, Fault, Incoming
+from chat_client.reading import (
+    Reply,
+    bodies_in,
+    is_reply,
+    object_in,
+    readable,
+    reply_in,
+    sound_names,
+)
 from chat_client.unanswered import Answer, Asked, Unanswered
 from chat_schema import events, limits, replies, requests
 from chat_schema.errors import Refused
@@ -45,13 +51,6 @@ from chat_schema.names import User, same_name
 PUT_OUT = ("kicked", "banned")
 """Reasons for which one has left a room that are told by no answer."""
 
-EARLY = 10_000
-"""Items kept until a welcome: a hundred conversations with much missed in each."""
-
-
-class ProtocolError(Exception):
-    """The server sent what no server of this protocol sends."""
-
 
 class State(Enum):
     """How far a connection has got."""
@@ -60,16 +59,6 @@ class State(Enum):
     NEW = "new"
     WELCOME = "welcome"
     ENDED = "ended"
-
-
-class Fault(NamedTuple):
-    """An error that answers no request: the connection itself is at fault."""
-
-    refused: Refused
-
-
-Incoming = events.AnyEvent | events.Unknown | Answer | Fault
-Reply = replies.Ok | replies.Welcome | Refused
 
 
 class Session:
@@ -106,8 +95,9 @@ class Session:
         self._identity = Identity(nick, proof)
         self._admission = Admission(self._identity, self._asking)
         self._cursors = Cursors()
-        self._homecoming = Homecoming()
-        self._early: list[Incoming] | None = None
+        self._homecoming = Homecoming(self._asking, self._cursors)
+        self._expulsion = Expulsion(self._identity, self._cursors)
+        self._early = Early()
 
     @property
     def user(self) -> User | None:
@@ -145,8 +135,10 @@ class Session:
         self._connection += 1
         self._decoder = FrameDecoder(limits.FRAME_TO_CLIENT)
         self._asking.start_over()
-        self._homecoming.forget()
-        self._early = [] if self._welcomes else None
+        self._homecoming.start_over()
+        self._expulsion.start_over()
+        if self._welcomes:
+            self._early.begin()
         self._admission.start_over(first=not self._welcomes)
         self._unanswered.start_over()
         for room in self._unanswered.leaving():
@@ -155,7 +147,7 @@ class Session:
 
     def greet(self) -> None:
         """Say hello; once more where it was refused, or what shows who we are."""
-        with _sound_names():
+        with sound_names():
             self._admission.greet(self._client, self._resumption())
 
     def forget_nick(self) -> None:
@@ -175,12 +167,9 @@ class Session:
 
     def receive(self, data: bytes) -> list[Incoming]:
         """Take bytes from the server; return what they bring, in order."""
-        bodies = self._decoder.feed(data)
-        if self._decoder.too_large is not None:
-            raise ProtocolError(f"The server sent a frame of {self._decoder.too_large} bytes.")
         items: list[Incoming] = []
-        for body in bodies:
-            items += self._keep_early(self._read(body))
+        for body in bodies_in(self._decoder, data):
+            items += self._early.pass_on(self._read(body), welcome=self._is_welcome())
         self._read_on()
         self._send_waiting()
         return items
@@ -189,11 +178,9 @@ class Session:
         """Note that the connection is gone; return what can be answered without another."""
         self.state = State.AWAY
         self.bye = None
-        items = self._early or []
-        self._early = None
         self._asking.lose()
         self._cursors.lose()
-        return [*items, *self._unanswered.lose()]
+        return [*self._early.end(), *self._unanswered.lose()]
 
     def ping(self) -> None:
         """Ask for a sign of life; the answer is nobody's business."""
@@ -203,8 +190,7 @@ class Session:
         """Ask again for what was refused for now."""
         self._cursors.wake()
         self._read_on()
-        if (room := self._homecoming.next()) is not None and room in self._cursors.joined():
-            self._return_to(room)
+        self._homecoming.wake()
 
     # Sending
 
@@ -220,7 +206,7 @@ class Session:
     def _read_on(self) -> None:
         """Ask for the pages that are missing."""
         if self.state is State.WELCOME:
-            with _sound_names():
+            with sound_names():
                 pages = self._cursors.pages()
             for page in pages:
                 self._asking.send_own(page)
@@ -244,45 +230,27 @@ class Session:
 
     # Receiving
 
-    def _keep_early(self, items: list[Incoming]) -> list[Incoming]:
-        """Keep back what comes before a later welcome; with the welcome it is handed on."""
-        if self._early is None:
-            return items
-        if self.state is State.NEW and len(self._early) < EARLY:
-            self._early += [item for item in items if not _urgent(item)]
-            return [item for item in items if _urgent(item)]
-        early, self._early = self._early, None
-        first = 1 if self.state is State.WELCOME else 0
-        return [*items[:first], *early, *items[first:]]
+    def _is_welcome(self) -> bool | None:
+        """Whether the welcome has come; None where it will not."""
+        return None if self.state is State.ENDED else self.state is State.WELCOME
 
     def _read(self, body: bytes) -> list[Incoming]:
-        try:
-            frame = from_json(body)
-            if not isinstance(frame, dict):
-                raise ProtocolError("The server sent a frame that is no object.")
-            if "re" in frame or frame.get("type") == "error":
+        with readable():
+            frame = object_in(body)
+            if is_reply(frame):
                 return self._read_reply(frame)
             return self._read_event(events.event_of(frame))
-        except (ValidationError, ValueError) as error:
-            raise ProtocolError(f"The server sent a frame that cannot be read: {error}") from None
 
     def _read_reply(self, frame: dict[str, Any]) -> list[Incoming]:
         id = str(frame.get("re", ""))
         own = self._asking.pop(id)
         asked = self._unanswered.pop(id) if own is None else None
         request = own or (asked.request if asked is not None else None)
-        reply: Reply
-        if frame.get("type") == "error":
-            reply = replies.Error.model_validate(frame, strict=False).to_refused()
-            if request is None:
-                return [Fault(reply)]
-        elif request is None:
-            return []  # an answer nobody waits for: of a later level, or a repeat
-        else:
-            reply = replies.REPLIES[request.type].model_validate(frame)
-        if own is not None:
+        reply = reply_in(frame, request)
+        if own is not None and reply is not None:
             return self._read_own(id, own, reply)
-        assert asked is not None
+        if asked is None or reply is None:  # nobody waits for it: of a later level, or a repeat
+            return [Fault(reply)] if isinstance(reply, Refused) else []
         if asked.is_done_by(reply):
             reply = self._done_before(asked)
         return [*self._note(asked.request, reply), Answer(id, asked.request, reply)]
@@ -297,8 +265,10 @@ class Session:
     def _note(self, request: requests.Request, reply: Reply) -> list[Incoming]:
         match request, reply:
             case _, replies.JoinOk():
+                self._expulsion.forget(reply.room)
                 return self._shown(self._cursors.enter(reply))
             case _, replies.LeaveOk():
+                self._expulsion.forget(reply.room)
                 self._cursors.leave(reply.room)
             case requests.Nick(), replies.NickOk():
                 self._identity.rename(reply.user)
@@ -325,14 +295,16 @@ class Session:
                 answer = self._admission.read(id, request, reply)
                 return [] if answer is None else self._admitted(answer)
             case requests.History(room=room), replies.HistoryOk():
-                return self._shown(self._cursors.fill(room, reply))
+                return self._shown(self._cursors.fill(room, reply), missed=True)
             case requests.History(room=room), Refused():
                 return self._shown(self._cursors.refuse(room, reply))
-            case requests.Join(room=room), Refused() if not self._homecoming.put_off(room, reply):
-                return self._expelled(room, reply)
+            case requests.Join(room=room), Refused():
+                return self._homecoming.refuse(room, reply, self.user)
         return self._note(request, reply)
 
     def _read_event(self, event: events.AnyEvent | events.Unknown) -> list[Incoming]:
+        if self._expulsion.hides(event):
+            return []
         match event:
             case events.Ping():
                 self._asking.pong()
@@ -346,19 +318,34 @@ class Session:
             case events.Replay():
                 return self._shown(self._cursors.replay(event))
             case _ if isinstance(event, Numbered):
-                return self._shown(self._cursors.take(event))
+                missed = self.state is not State.WELCOME
+                return self._shown(self._cursors.take(event), missed=missed)
         return [event]
 
-    def _shown(self, shown: list[events.AnyEvent | events.Unknown]) -> list[Incoming]:
-        """What a view gets of these, with the answers that they bring."""
+    def _shown(
+        self, shown: list[events.AnyEvent | events.Unknown], *, missed: bool = False
+    ) -> list[Incoming]:
+        """What a view gets of these, with the answers that they bring; `missed`: not live."""
         items: list[Incoming] = []
         for event in shown:
+            if self._expulsion.hides(event):
+                continue
             items.append(event)
-            if isinstance(event, events.Broadcast | events.Whisper):
-                items += self._recognise(event)
-            elif isinstance(event, Missing):
-                items += self._unanswered.give_up_in(event.room)
+            match event:
+                case events.Broadcast() | events.Whisper():
+                    items += self._recognise(event)
+                case Missing():
+                    items += self._unanswered.give_up_in(event.room)
+                case events.Kick() | events.Ban() if missed:
+                    items += (left := self._expulsion.note(event))
+                    self._leave([each.room for each in left])
         return items
+
+    def _leave(self, rooms: list[str]) -> None:
+        """Ask to be let out of rooms; before the welcome it is not known yet where we are."""
+        for room in rooms if self.state is State.WELCOME else []:
+            with sound_names():
+                self._asking.send_own(requests.Leave(room=room))
 
     def _recognise(self, event: events.Broadcast | events.Whisper) -> list[Incoming]:
         """Answer the message that was sent on an earlier connection and has this event."""
@@ -405,36 +392,7 @@ class Session:
         return [*self._unanswered.doubt(self._cursors.is_known)]
 
     def _return_to_rooms(self, welcome: replies.Welcome) -> None:
-        """Join again the rooms that the server has not kept for us."""
+        """Join again the rooms that were not kept for us, and leave those we were put out of."""
         kept = welcome.resume.rooms if welcome.resume is not None else []
-        there = {same_name(room) for room in [*kept, *self._unanswered.leaving()]}
-        for room in self._cursors.joined():
-            if same_name(room) not in there:
-                self._return_to(room)
-
-    def _return_to(self, room: str) -> None:
-        with _sound_names():
-            self._asking.send_own(requests.Join(room=room))
-
-    def _expelled(self, room: str, refused: Refused) -> list[Incoming]:
-        """A room that we were in does not let us in again."""
-        self._cursors.leave(room)
-        user = self.user or User(uid="", nick="")
-        notice = events.Notice(code=refused.code, message=refused.message, ts="")
-        return [notice, events.Leave(room=room, user=user, reason="lost", ts="")]
-
-
-@contextmanager
-def _sound_names() -> Iterator[None]:
-    """What a server has named we must be able to name, too."""
-    try:
-        yield
-    except ValidationError:
-        raise ProtocolError("The server has named something in a way that it refuses.") from None
-
-
-def _urgent(item: Incoming) -> bool:
-    """What concerns the connection itself, and is not kept until it is welcome."""
-    if isinstance(item, Answer):
-        return isinstance(item.request, requests.Hello)
-    return isinstance(item, Fault | events.Bye)
+        self._leave([room for room in kept if self._expulsion.is_from(room)])
+        self._homecoming.enter([*kept, *self._unanswered.leaving()])

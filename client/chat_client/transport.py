@@ -17,7 +17,7 @@ import socket
 import threading
 from typing import Protocol
 
-from chat_client.session import ProtocolError
+from chat_client.reading import ProtocolError
 from chat_client.tls import NoTls, SecureSocket, Tls, Untrusted, secure
 
 READ_SIZE = 64 * 1024

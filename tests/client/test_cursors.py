@@ -6,7 +6,7 @@ import pytest
 
 from chat_client import cursors
 from chat_client.cursors import CONVERSATIONS, LIMITED_TRIES, TRIES, Missing, Restarted
-from chat_client.session import Incoming
+from chat_client.incoming import Incoming
 from tests.support.client_script import TS, Frame, Script, event, numbers, replay, user
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from chat_client.identity import Proof
-from chat_client.session import Incoming, Session
+from chat_client.incoming import Incoming
+from chat_client.session import Session
 from chat_client.unanswered import Answer
 from chat_schema import replies, requests
 from chat_schema.errors import Refused

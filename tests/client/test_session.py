@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_client.session import Fault, ProtocolError, Session, State
+from chat_client.incoming import Fault
+from chat_client.reading import ProtocolError
+from chat_client.session import Session, State
 from chat_client.unanswered import Answer
 from chat_schema import events, replies, requests
 from chat_schema.errors import Refused

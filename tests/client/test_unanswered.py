@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat_client.session import Incoming
+from chat_client.incoming import Incoming
 from chat_client.unanswered import UNSURE, Answer
 from chat_schema import replies, requests
 from chat_schema.errors import Refused

@@ -11,7 +11,8 @@ from collections import deque
 from typing import Any
 
 from chat_client.cursors import Missing, Numbered
-from chat_client.session import Incoming, Session
+from chat_client.incoming import Incoming
+from chat_client.session import Session
 from chat_client.unanswered import Answer
 from chat_schema import replies, requests
 from chat_schema.framing import FrameDecoder

@@ -13,7 +13,8 @@ import json
 from typing import Any
 
 from chat_client.cursors import Numbered
-from chat_client.session import Incoming, Session
+from chat_client.incoming import Incoming
+from chat_client.session import Session
 from chat_schema import requests
 from chat_schema.framing import FrameDecoder, encode_frame
 
