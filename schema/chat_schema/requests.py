@@ -414,25 +414,24 @@ def _field_refusal(detail: ErrorDetails, place: tuple[int | str, ...], re: str |
 
 
 def _explain(code: str, field: str, rule: str) -> str:
-    match code:
-        case "nick.invalid":
-            return (
-                f"A nick has 1 to {limits.NICK_CHARACTERS} of a-z, A-Z, 0-9, '_', '.' and '-', "
-                "and begins with a letter or digit."
-            )
-        case "room.invalid":
-            return (
-                f"A room name has 1 to {limits.ROOM_CHARACTERS} of a-z, A-Z, 0-9, '_', '.' "
-                "and '-', and begins with a letter or digit."
-            )
-        case "message.invalid":
-            allowed = "a topic is one line" if field == "topic" else "only tab and newline may be"
-            return f"The {field} holds a control character; {allowed}."
-        case "message.empty":
-            return "The text needs at least one character."
-        case "message.too_long":
-            return f"The {field} is too long; nothing of it was sent."
-    return f"The field {field} is not as it should be: {rule}."
+    """The rule that was broken, for people."""
+    allowed = "a topic is one line" if field == "topic" else "only tab and newline may be"
+    form = f"The field {field} has a form, or holds characters, that it may not."
+    usual = form if "match pattern" in rule else f"The field {field} is not right: {rule}."
+    return {
+        "nick.invalid": _name_rule("nick", limits.NICK_CHARACTERS),
+        "room.invalid": _name_rule("room name", limits.ROOM_CHARACTERS),
+        "message.invalid": f"The {field} holds a control character; {allowed}.",
+        "message.empty": "The text needs at least one character.",
+        "message.too_long": f"The {field} is too long; nothing of it was sent.",
+    }.get(code, usual)
+
+
+def _name_rule(what: str, longest: int) -> str:
+    return (
+        f"A {what} has 1 to {longest} of a-z, A-Z, 0-9, '_', '.' and '-', "
+        "and begins with a letter or digit."
+    )
 
 
 def _check_interoperable(extra: dict[str, Any], re: str | None) -> None:

@@ -293,7 +293,7 @@ class Session:
         """Have the request paid for; raise Refused where there is too little."""
         if charge(self._services.hub, terms, self, bucket, request) == "warn":
             self._services.telemetry.count("limited.warned")
-            message = "You send more than others can read; go on like this and it is not sent."
+            message = "That is more at once than is allowed; go on like this and it is refused."
             loop = self.connection.loop
             loop.drain()  # it is about this message, so it comes after the ones before
             self._send_model(Notice(code="rate.messages", message=message, ts=loop.stamp))

@@ -3,7 +3,8 @@
 Rules:
 - What is refused here costs nothing. What a handler refuses has been charged: probing is not free.
 - A repetition is charged like the first time; `retry_after` tells when it passes.
-- Administrators read as much as they need; whoever runs the server is not measured at all.
+- Administrators act and read as much as they need; what they say is counted. Whoever runs the
+  server is not measured at all.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ FULL = 0.1
 CHANGES = {
     "topic": ("topic",),
     "mode": ("moderated", "members_only", "invite_only", "password", "slow"),
+    "key": ("public",),
+    "lockdown": ("level",),
 }
 """Requests that only ask, and cost nothing, where none of these fields is there."""
 
@@ -49,19 +52,17 @@ def charge(
     if meter is None:
         meter = person.meter = Meter(terms)
     now = session.connection.loop.now
+    if isinstance(request, requests.Broadcast | requests.Whisper):
+        return meter.message(message_cost(request.text), now) if session.operator is None else None
+    if hub.rank(session) >= Rank.ADMIN or not _changes(request):
+        return None
     if bucket == "messages":
-        units = _units(request)
-        return meter.message(units, now) if units and session.operator is None else None
-    if session.operator is None and not (bucket == "reads" and hub.rank(session) >= Rank.ADMIN):
-        meter.join(now) if bucket == "joins" else meter.read(now)
+        return meter.message(1, now)
+    meter.join(now) if bucket == "joins" else meter.read(now)
     return None
 
 
-def _units(request: Request) -> int:
-    """What a message or an act costs."""
-    if isinstance(request, requests.Broadcast | requests.Whisper):
-        return message_cost(request.text)
-    fields = CHANGES.get(getattr(request, "type", ""))
-    if fields is not None and all(getattr(request, field) is None for field in fields):
-        return 0
-    return 1
+def _changes(request: Request) -> bool:
+    """Whether it is one that costs something."""
+    fields = CHANGES.get(request.type)
+    return fields is None or any(getattr(request, field) is not None for field in fields)

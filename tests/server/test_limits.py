@@ -323,3 +323,22 @@ def test_a_client_is_in_as_many_rooms_as_the_setting_says() -> None:
         wish = {"rooms": {f"r{number}": ["", 0] for number in range(4)}}
         welcome = book.stranger().asks("hello", resume=wish)
         assert len(welcome["resume"]["rooms"]) == 2
+
+
+def test_what_administrators_do_is_not_counted() -> None:
+    """A raid has more people in it than a bucket holds units."""
+    with Playbook(meters=TERMS) as book:
+        alice = book.person("alice", "general")
+        alice.session.elevated = True
+        for _ in range(40):
+            assert alice.asks("mute", room="*", target="nobody")["code"] == "user.unknown"
+            assert alice.asks("lockdown")["level"] == "none"
+
+
+def test_asking_alone_costs_nothing() -> None:
+    """A topic, a mode and a key can be looked at as often as one likes."""
+    with Playbook(meters=TERMS) as book:
+        alice = book.person("alice", "general")
+        for _ in range(40):
+            assert alice.asks("mode", room="general")["type"] == "ok"
+            assert alice.asks("key")["code"] == "auth.required"

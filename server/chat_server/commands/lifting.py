@@ -23,7 +23,6 @@ from chat_server.commands.acting import (
     perform,
     place,
     require_above,
-    user_of,
 )
 from chat_server.commands.results import Answer
 from chat_server.domain.moderation import Policy
@@ -160,10 +159,7 @@ def _user(hub: Hub, sanction: Sanction) -> User | None:
     """Whom a sanction is against, as they are called now where they are known."""
     if sanction.uid is None or sanction.nick is None:
         return None
-    found = hub.find(sanction.nick)
-    if found is not None and found.uid == sanction.uid:
-        return user_of(found)
-    return User(uid=sanction.uid, nick=sanction.nick)
+    return hub.user(sanction.uid) or User(uid=sanction.uid, nick=sanction.nick)
 
 
 def _kind(policy: Policy, kind: str) -> Sanctions:

@@ -22,7 +22,7 @@ UNIT = 1024
 """Bytes of UTF-8 that one unit pays for: all that anybody types in one go, a short listing."""
 
 PATIENCE = 5
-"""Refusals in a row until somebody is muted: a script that goes on, not a finger that is late."""
+"""Refusals, each within the wait of the one before, that mute: a script that does not listen."""
 
 LATELY = 30.0
 """Seconds in which those refusals count; who is refused now and then is no flood."""
@@ -90,8 +90,8 @@ class Meter:
     """
 
     __slots__ = (
-        "_joins", "_messages", "_reads", "_refusals", "_terms", "_warned_at", "muted_since",
-        "muted_until",
+        "_again_at", "_joins", "_messages", "_reads", "_refusals", "_terms", "_warned_at",
+        "muted_since", "muted_until",
     )  # fmt: skip
 
     def __init__(self, terms: MeterTerms) -> None:
@@ -101,6 +101,7 @@ class Meter:
         self._reads = Bucket(terms.reads.burst, terms.reads.per_second)
         self._refusals: deque[float] = deque(maxlen=PATIENCE)
         self._warned_at = -math.inf
+        self._again_at = -math.inf
         self.muted_since = self.muted_until = -math.inf
 
     def message(self, cost: int, now: float) -> Warned | None:
@@ -137,14 +138,18 @@ class Meter:
         return muted
 
     def _too_many(self, cost: int, now: float) -> Refused:
-        """Count a refusal; those who go on are muted for a while."""
+        """Refuse a message; those who do not wait as they are told are muted for a while."""
+        if now >= self._again_at:
+            self._refusals.clear()  # they have waited since the last one
         self._refusals.append(now)
         if len(self._refusals) == PATIENCE and now - self._refusals[0] <= LATELY:
             self._refusals.clear()
             self.muted_since, self.muted_until = now, now + self._terms.flood_mute
             return self._muted(cost, now)
+        wait = self._messages.wait(cost, now)
+        self._again_at = now + wait
         words = "You send too many messages; this one was not sent. Wait a little."
-        return Refused("rate.messages", words, retry_after=self._messages.wait(cost, now))
+        return Refused("rate.messages", words, retry_after=wait)
 
     def _muted(self, cost: int, now: float) -> Refused:
         left = math.ceil(10 * (self.muted_until - now)) / 10

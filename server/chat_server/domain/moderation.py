@@ -87,7 +87,8 @@ class Policy:
         staff = staff or self.rank(applicant.uid) >= Rank.MODERATOR
         ban = self.bans.against(applicant, now, by_address=not staff)
         if ban is not None:
-            return Refused("room.banned", f"You are banned from the room{ban.words(now)}")
+            text = f"You are banned from the room{ban.words(now)}"
+            return Refused("room.banned", text, retry_after=ban.left(now))
         if staff or applicant.uid in self.invited:
             return None
         return self.mode.refuse_entry(applicant, password)
@@ -104,9 +105,8 @@ class Policy:
         staff = rank >= Rank.MODERATOR
         mute = self.mutes.against(applicant, now, by_address=not staff)
         if mute is not None:
-            left = None if mute.until is None else max(0.1, round(mute.until - now, 1))
             text = f"You are muted in the room{mute.words(now)}"
-            return Refused("room.muted", text, retry_after=left)
+            return Refused("room.muted", text, retry_after=mute.left(now))
         return None if staff else self.mode.refuse_speech(now, last)
 
     # Offices

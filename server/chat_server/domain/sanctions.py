@@ -85,6 +85,10 @@ class Sanction:
             return self.uid == other.uid
         return self.network is not None and self.network == other.network
 
+    def left(self, now: float) -> float | None:
+        """Seconds until it is over, None where it is not until it is lifted."""
+        return None if self.until is None else max(0.1, ceil(10 * (self.until - now)) / 10)
+
     def words(self, now: float) -> str:
         """How long it lasts and why, for the end of a sentence to whom it binds."""
         left = f" for another {_span(self.until - now)}" if self.until is not None else ""

@@ -221,3 +221,16 @@ def test_who_waits_as_told_is_heard(
 def test_a_message_costs_a_unit_for_each_kib_begun(text: str, cost: int) -> None:
     """Bytes count, not characters and not lines: a pasted block of 4 KiB costs 4."""
     assert message_cost(text) == cost
+
+
+def test_who_waits_as_told_is_never_muted() -> None:
+    """However long it goes on: a refusal after the wait begins the count anew."""
+    meter, now, refused = Meter(TERMS), HOUR, 0
+    for _ in range(60):
+        try:
+            meter.message(1, now)
+        except Refused as refusal:
+            assert refusal.code == "rate.messages"
+            assert refusal.retry_after is not None
+            refused, now = refused + 1, now + refusal.retry_after
+    assert refused > 20
