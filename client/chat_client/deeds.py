@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
+from chat_client import dates
 from chat_client.escape import escape
 from chat_schema import events
 from chat_schema.moderation_events import AnyAct, Settings
@@ -42,7 +41,7 @@ def _deed(act: AnyAct, me: User) -> str:
     alone = act.target is not None and act.user.uid == act.target.uid
     pattern = (OWN_DEEDS if alone else DEEDS)[act.type]
     target = "an address" if act.target is None else name(act.target, me)
-    until = term(getattr(act, "until", None), act.ts)
+    until = dates.term(getattr(act, "until", None), act.ts)
     office = OFFICES[getattr(act, "role", "none")]
     if isinstance(act, events.Invite) and target == "you":
         return f"{who} invites you: /join {escape(act.room)}"
@@ -60,25 +59,6 @@ def settings(mode: Settings) -> str:
     words = [text if text.startswith("a ") else f"only {text}" for text, on in named if on]
     slow = [f"slow mode of {mode.slow} s"] if mode.slow else []
     return ", ".join([*words, *slow]) or "open to everybody"
-
-
-def term(until: str | None, since: str) -> str:
-    """Until when something holds that began at `since`; the day only where it is another one."""
-    if until is None:
-        return "for good"
-    end, begin = moment(until), moment(since)
-    if end is None:
-        return "for a while"
-    same_day = begin is not None and begin.date() == end.date()
-    return f"until {end:%H:%M}" if same_day else f"until {end:%Y-%m-%d %H:%M}"
-
-
-def moment(ts: str) -> datetime | None:
-    """A date on the wire as one here, None where it is none."""
-    try:
-        return datetime.fromisoformat(ts).astimezone()
-    except (ValueError, OverflowError):
-        return None
 
 
 def name(user: User, me: User) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from chat_client import deeds
+from chat_client import dates, deeds
 from chat_client.cursors import Missing, Restarted
 from chat_client.escape import escape, escape_lines
 from chat_client.link import Back, Link, Lost
@@ -28,10 +28,13 @@ REASONS = {
 }
 
 PUT_OUT = ("kicked", "banned")
-"""Reasons that were told before, by what was done."""
+"""Reasons that an act in the room has told before, or else one on the server."""
 
-SAYS_WHEN = re.compile(r"\b[0-9]+ s\b")
-"""A message that has the seconds in it needs no more of them."""
+AGAINST_WILL = (*PUT_OUT, "lost")
+"""Reasons for which we are out of a room without having asked for it."""
+
+VAGUE = re.compile(r"[;.,] (?:wait a little|try again)\.$", re.IGNORECASE)
+"""The end of a message that is said better by when to try again."""
 
 HINTS = {
     "auth.required": "/register makes your nick yours, /login logs you in.",
@@ -54,7 +57,7 @@ def of_event(event: events.Event, place: Place) -> list[str]:
             return [_line(event.ts, f"#{escape(event.room)} -- {deeds.told(event, me)}")]
         case events.Topic() | events.Join() | events.Leave():
             room = f"#{escape(event.room)}"
-            return [_line(event.ts, f"{room} -- {deed}") for deed in _deeds(event, me)]
+            return [_line(event.ts, f"{room} -- {deed}") for deed in _deeds(event, place)]
         case events.Nick():
             return _renamed(event, me)
         case events.Notice():
@@ -110,10 +113,11 @@ def of_link(link: Link) -> list[str]:
 def of_refusal(refused: Refused) -> list[str]:
     """The line that says what was not done and why."""
     message = escape(refused.message)
-    told = refused.retry_after is None or SAYS_WHEN.search(message)
-    later = "" if told else f" Try again in {_seconds(refused.retry_after or 0)}."
+    after = refused.retry_after
+    if after is not None and not dates.says(message, after):
+        message = f"{VAGUE.sub('.', message)} Try again in {dates.span(after)}."
     hint = f" {HINTS[refused.code]}" if refused.code in HINTS else ""
-    return [f"!! {message}{later}{hint} ({escape(refused.code)})"]
+    return [f"!! {message}{hint} ({escape(refused.code)})"]
 
 
 def _message(event: events.Broadcast | events.Whisper, where: str) -> list[str]:
@@ -137,14 +141,16 @@ def _place(room: str) -> str:
     return "whispers" if room.startswith("dm:") else f"#{escape(room)}"
 
 
-def _deeds(event: events.Topic | events.Join | events.Leave, me: User) -> list[str]:
-    """What somebody did; nothing where it was told before."""
+def _deeds(event: events.Topic | events.Join | events.Leave, place: Place) -> list[str]:
+    """What somebody did; nothing where an act in the room has told it."""
     who = _nick(event.user)
     match event:
         case events.Join():
             return [f"{who} joined"]
+        case events.Leave() if event.reason in AGAINST_WILL and event.user.uid == place.user.uid:
+            return ["you are out"]
         case events.Leave() if event.reason in PUT_OUT:
-            return ["you are out"] if event.user.uid == me.uid else []
+            return [] if place.knows_why(event) else [f"{who} was put off the server"]
         case events.Leave() if event.reason == "switched":
             return [f"{who} logged {'out' if event.user.registered else 'in'}"]
         case events.Leave():
@@ -233,14 +239,4 @@ def _nick(user: User) -> str:
 
 
 def _line(ts: str, text: str) -> str:
-    return f"{_clock(ts)} {text}" if ts else text
-
-
-def _clock(ts: str) -> str:
-    """Hour and minute here of a date on the wire; dashes where it is none."""
-    found = deeds.moment(ts)
-    return f"{found:%H:%M}" if found is not None else "--:--"
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds >= 1 else "a second"
+    return f"{dates.clock(ts)} {text}" if ts else text

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from chat_client import dates
 from chat_schema import events, replies, requests
 from chat_schema.moderation_replies import Officer
 from chat_schema.names import EVERYONE, User, same_name
 
 LOBBY = "lobby"
 """The room this client enters first, and returns to from the last other one."""
+
+AT_ONCE = 10.0
+"""Seconds between an act and the leaving that follows from it: at most a slow disk's."""
 
 
 class Place:
@@ -26,6 +30,7 @@ class Place:
         self.ignored: frozenset[str] = frozenset()
         self.limits: replies.Limits | None = None
         self.elevated = False
+        self._acts: dict[tuple[str, str], str] = {}
 
     def enter(self, welcome: replies.Welcome) -> None:
         """Take in the first welcome, or that of a later connection."""
@@ -60,6 +65,10 @@ class Place:
                 self.user = event.user
             case events.Leave() if event.user.uid == self.user.uid and event.reason != "switched":
                 self._leave(event.room)
+            case events.Leave():
+                self._acts.pop((same_name(event.room), event.user.uid), None)
+            case events.Kick() | events.Ban() if event.target is not None:
+                self._acts[same_name(event.room), event.target.uid] = event.ts
             case events.Whisper() if event.user.uid not in (self.user.uid, *self.ignored):
                 self.last_whisperer = event.user.nick
             case events.Promote():
@@ -70,6 +79,12 @@ class Place:
     def is_in(self, room: str) -> bool:
         """Whether the user is told what happens there."""
         return room == EVERYONE or same_name(room) in self.rooms
+
+    def knows_why(self, leave: events.Leave) -> bool:
+        """Whether an act in the room has just told why somebody is out of it."""
+        act = self._acts.get((same_name(leave.room), leave.user.uid))
+        seconds = dates.apart(act, leave.ts) if act is not None else None
+        return seconds is not None and seconds <= AT_ONCE
 
     def is_staff(self, user: User, room: str | None) -> bool:
         """Whether somebody is known to look after a room."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chat_client.deeds import moment, settings, term
+from chat_client.dates import date, term
+from chat_client.deeds import settings
 from chat_client.escape import escape
 from chat_schema import replies
 from chat_schema.moderation_replies import (
@@ -86,12 +87,6 @@ def at(room: str) -> str:
     return "on the server" if room == EVERYONE else f"in {where(room)}"
 
 
-def date(ts: str) -> str:
-    """Day and time here of a date on the wire; dashes where it is none."""
-    found = moment(ts)
-    return f"{found:%Y-%m-%d %H:%M}" if found is not None else "----------------"
-
-
 def _rate(rate: replies.Rate) -> str:
     per = rate.per_second
     every = f"{per:g} a second" if per >= 1 else f"{per * 60:g} a minute"
@@ -109,7 +104,7 @@ def _sanction(each: Sanction) -> tuple[str, ...]:
     named = escape(each.nick or each.network or "an address")
     bound = f"{named} and address" if each.address and each.nick else named
     reason = f": {escape(each.reason)}" if each.reason else ""
-    until = term(each.until, "")
+    until = term(each.until, each.since)
     return (escape(each.id), bound, until, f"by {escape(each.by)} {date(each.since)}{reason}")
 
 

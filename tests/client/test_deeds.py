@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +11,7 @@ from chat_client import deeds
 from chat_schema import events
 from chat_schema.moderation_events import AnyAct, Settings
 from chat_schema.names import User
+from tests.client.days import greenwich
 
 ME = User(uid="u1", nick="alice")
 BOB = User(uid="u2", nick="bob")
@@ -22,13 +21,10 @@ COMMON: dict[str, Any] = {"room": "dev", "seq": 1, "ts": TS, "user": BOB}
 
 
 @pytest.fixture(autouse=True)
-def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Dates are shown as they are here; here is Greenwich."""
-    monkeypatch.setitem(os.environ, "TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+def _day(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """It is the day of the acts, in Greenwich."""
+    with greenwich(monkeypatch, TS):
+        yield
 
 
 @pytest.mark.parametrize(
@@ -44,6 +40,10 @@ def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (
             events.Ban(**COMMON, until="2026-12-01T17:30:00.000Z"),
             "bob banned an address until 2026-12-01 17:30",
+        ),
+        (
+            events.Ban(**COMMON, target=EVE, until="2026-11-22T15:01:30.123Z"),
+            "bob banned e\\x1bve until 15:01:30",
         ),
         (events.Unban(**COMMON, target=ME), "bob lifted the ban of you"),
         (events.Mute(**COMMON, target=EVE, until="?"), "bob muted e\\x1bve for a while"),

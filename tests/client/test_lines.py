@@ -58,7 +58,11 @@ def without_time(shown: list[str]) -> list[str]:
             events.Leave(room="dev", user=BOB, reason="switched", ts=TS),
             ["#dev -- bob logged in"],
         ),
-        (events.Leave(room="dev", user=BOB, reason="kicked", ts=TS), []),
+        (
+            events.Leave(room="dev", user=BOB, reason="kicked", ts=TS),
+            ["#dev -- bob was put off the server"],
+        ),
+        (events.Leave(room="dev", user=ME, reason="lost", ts=TS), ["#dev -- you are out"]),
         (events.Leave(room="dev", user=ME, reason="kicked", ts=TS), ["#dev -- you are out"]),
         (events.Nick(user=BOB, old="rob", ts=TS), ["-- rob is now bob"]),
         (events.Nick(user=BOB, old="bob", ts=TS), ["-- bob is registered now"]),
@@ -207,6 +211,18 @@ def test_the_state_of_the_link_is_a_line(link: Link, shown: str) -> None:
         (Refused("rate.x", "Slow.", retry_after=0.2), "!! Slow. Try again in a second. (rate.x)"),
         (Refused("room.slow", "Wait 4 s.", retry_after=3.6), "!! Wait 4 s. (room.slow)"),
         (
+            Refused("rate.x", "Too many; this was not sent. Wait a little.", retry_after=1.6),
+            "!! Too many; this was not sent. Try again in 2 s. (rate.x)",
+        ),
+        (
+            Refused("rate.x", "Busy; try again.", retry_after=1),
+            "!! Busy. Try again in 1 s. (rate.x)",
+        ),
+        (
+            Refused("rate.muted", "You are muted for 28.9 seconds.", retry_after=28.9),
+            "!! You are muted for 28.9 seconds. (rate.muted)",
+        ),
+        (
             Refused("nick.reserved", "An account's."),
             "!! An account's. If it is yours: /login. (nick.reserved)",
         ),
@@ -215,6 +231,23 @@ def test_the_state_of_the_link_is_a_line(link: Link, shown: str) -> None:
 def test_a_refusal_says_why_and_what_to_do(refused: Refused, shown: str) -> None:
     """When to try again, unless the server has said it; the code for those who look it up."""
     assert lines.of_refusal(refused) == [shown]
+
+
+@pytest.mark.parametrize(("type", "reason"), [("kick", "kicked"), ("ban", "banned")])
+def test_who_was_put_out_by_the_room_is_told_by_its_act_alone(type: str, reason: str) -> None:
+    """The leaving that follows is no news; a later one, or another room's, is."""
+    place = Place(ME)
+    act = {"type": type, "room": "dev", "seq": 1, "ts": TS, "user": {"uid": "u1", "nick": "alice"}}
+    place.note_event(events.event_of({**act, "target": {"uid": "u2", "nick": "bob"}}))
+    left = {"type": "leave", "user": {"uid": "u2", "nick": "bob"}, "reason": reason, "ts": TS}
+    here, there = (events.event_of({**left, "room": room}) for room in ("Dev", "tea"))
+    later = events.event_of({**left, "room": "dev", "ts": "2026-11-22T15:09:00.000Z"})
+    told = ["bob was put off the server"]
+    assert [line.split(" -- ")[1] for line in lines.of_event(there, place)] == told
+    assert [line.split(" -- ")[1] for line in lines.of_event(later, place)] == told
+    assert lines.of_event(here, place) == []
+    place.note_event(here)
+    assert lines.of_event(here, place) != []
 
 
 def test_nothing_is_heard_of_the_ignored() -> None:

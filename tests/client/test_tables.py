@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -31,12 +32,20 @@ from chat_schema.moderation_replies import (
     StatsOk,
 )
 from chat_schema.names import User
+from tests.client.days import greenwich
 
 ME = User(uid="u1", nick="alice", registered=True)
 BOB = User(uid="u2", nick="bob")
 TS = "2026-11-22T15:00:00.123Z"
 UNTIL = "2026-12-22T15:00:00.123Z"
-WHEN, THEN = tables.date(TS), tables.date(UNTIL)
+WHEN, THEN = "15:00", "2026-12-22 15:00"
+
+
+@pytest.fixture(autouse=True)
+def _day(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """It is the day of most dates, in Greenwich."""
+    with greenwich(monkeypatch, TS):
+        yield
 
 
 @pytest.fixture
