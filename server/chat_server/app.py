@@ -28,7 +28,7 @@ from chat_server.domain.attempts import Attempts
 from chat_server.domain.rooms import Rooms
 from chat_server.door import Door, dismiss, last_words, turn_away
 from chat_server.eventlog import EventLog
-from chat_server.hub import Held, Hub
+from chat_server.hub import Hub
 from chat_server.journal.base import Journal
 from chat_server.journal.database import DatabaseRefused
 from chat_server.journal.folder import Folder
@@ -40,6 +40,7 @@ from chat_server.net.local import CONTROL, LocalListener
 from chat_server.net.loop import Clock, Loop
 from chat_server.net.tls import TlsContext
 from chat_server.reloading import restart_needed
+from chat_server.seats import Held
 from chat_server.services import Resume, Services
 from chat_server.telemetry import Telemetry
 from chat_server.workers import Workers

@@ -1,37 +1,34 @@
-"""Who may do what: accounts, ranks, the policies of rooms and of the server, and their force.
+"""Who there is and who may do what: ranks, the force of policies and of what is withdrawn.
 
 Rules:
-- What is here is guarded by `_lock`, the hub's own, which is held for microseconds; nothing is
-  called out of the domain, the journal and the loops while holding it.
-- A policy is changed in memory first and stored then, in the journal's order: an act that could not
-  be stored is in force until the server ends.
-- `_records` orders what is stored of accounts. It is taken without `_lock`, and that may be within.
+- What is here, and in the parts that are made here, is guarded by `_lock`, which is the hub's own
+  and held for microseconds; nothing but the domain, the journal and the loops is called under it.
 - Handlers call from their own loop's thread.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic_core import from_json, to_json
-
 from chat_schema.errors import Refused
 from chat_schema.moderation_replies import Officer
 from chat_schema.names import EVERYONE, User, same_name
 from chat_server import composition
+from chat_server.account_book import AccountBook
 from chat_server.delivery import Delivery
 from chat_server.domain.accounts import Account, Accounts
-from chat_server.domain.addresses import block_of
+from chat_server.domain.addresses import Stays, block_of
 from chat_server.domain.moderation import Applicant, Policy
 from chat_server.domain.people import People, Person
 from chat_server.domain.rights import Rank
 from chat_server.domain.rooms import Room, Rooms
 from chat_server.domain.voice import Voice
-from chat_server.journal.base import Done, Entry, Journal, JournalFull
+from chat_server.journal.base import Done, Journal
+from chat_server.room_book import RoomBook
+from chat_server.seats import Seats
 
 if TYPE_CHECKING:
     from chat_server.dispatch import Session
@@ -42,29 +39,35 @@ T = TypeVar("T")
 SERVER_RANKS = {"admin": Rank.ADMIN, "moderator": Rank.MODERATOR}
 """What the role of an account is worth; that of a moderator only within a room."""
 
-log = logging.getLogger("chat_server")
-
 
 class Governance:
     """The part of the hub that decides; see hub.py for the part that moves people."""
 
-    def __init__(self, journal: Journal, rooms: Rooms, ownerless: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        rooms: Rooms,
+        ownerless: Iterable[str] = (),
+        stays: Stays | None = None,
+    ) -> None:
         self._journal = journal
         self._lock = threading.Lock()
-        self._records = threading.Lock()
         self.accounts = Accounts()
         self._people = People(self.accounts)
         self._rooms = rooms
-        self._ownerless = frozenset(map(same_name, ownerless))
-        self._policies: dict[str, Policy] = {}
-        self._closing = False
-        self.policy = Policy()
-        self._sessions: dict[str, tuple[Session, ...]] = {}
-        self._delivery = Delivery(self._sessions, self._begin, self._set_topic)
+        self._seats = Seats(journal, self._people, stays or Stays(None))
+        self._room_book = RoomBook(journal, rooms, ownerless)
+        self._account_book = AccountBook(journal, self.accounts, self._lock)
+        self._delivery = Delivery(self._seats.sessions, self._begin, self._room_book.set_topic)
 
     def close(self) -> None:
         """Have no office pass on any more: from here on people leave because the server stops."""
-        self._closing = True
+        self._room_book.close()
+
+    @property
+    def policy(self) -> Policy:
+        """The server's own policy."""
+        return self._room_book.policy
 
     # Who there is
 
@@ -77,23 +80,31 @@ class Governance:
             account = self.accounts.by_name(nick)
             return account and (self._people.by_uid(account.uid) or account)
 
+    def addressee(self, nick: str) -> Person:
+        """Whom a whisper reaches: somebody online, or an account; raise Refused where nobody is."""
+        found = self.find(nick)
+        if found is None:
+            raise Refused("user.offline", f"Nobody called {nick} is online.", field="to")
+        return found if isinstance(found, Person) else Person(found.uid, found.name, found)
+
+    def everyone(self) -> list[Person]:
+        """Everyone online, in no order."""
+        with self._lock:
+            return self._people.all()
+
     def user(self, uid: str) -> User | None:
         """Whoever has this uid, as others see them, online or an account; None where nobody has."""
         with self._lock:
-            person = self._people.by_uid(uid)
-            account = self.accounts.by_uid(uid)
-        if person is not None:
-            return person.user
-        return User(uid=uid, nick=account.name, registered=True) if account is not None else None
+            return self._user(uid)
 
     def sessions(self, uid: str) -> tuple[Session, ...]:
         """The sessions of a person; none where they are not connected."""
-        return self._sessions.get(uid, ())
+        return self._seats.of(uid)
 
     def all_sessions(self) -> list[Session]:
         """Every session that is welcome, in the order of connecting."""
         with self._lock:
-            sessions = [session for several in self._sessions.values() for session in several]
+            sessions = [session for several in self._seats.sessions.values() for session in several]
         return sorted(sessions, key=lambda session: session.number)
 
     def room_of(self, session: Session, name: str) -> Room:
@@ -125,6 +136,17 @@ class Governance:
         """The room called `name`, whoever is in it."""
         with self._lock:
             return self._rooms.find(name)
+
+    def members(self, room: Room) -> list[Person]:
+        """Who is in the room, in the order of joining."""
+        with self._lock:
+            return list(room.members.values())
+
+    def rooms(self) -> list[tuple[str, str, int]]:
+        """Name, topic and member count of every room, in no order."""
+        with self._lock:
+            rooms = self._rooms.all()
+        return [(room.name, room.topic, len(room.members)) for room in rooms]
 
     # Ranks
 
@@ -169,7 +191,7 @@ class Governance:
         with self._lock:
             policy = self.policy if room is None else room.policy
             outcome = change(policy)
-            self._keep_policy(room)
+            self._room_book.keep(room)
         return outcome
 
     def require_speech(self, session: Session, room: Room | None, now: float) -> None:
@@ -189,6 +211,10 @@ class Governance:
                     room.spoke[applicant.uid] = now
         if refused is not None:
             raise refused
+
+    def proclaim(self, room: Room, heir: Person, stamp: str) -> None:
+        """Tell a room who owns it now."""
+        self._room_book.proclaim(room, heir, stamp)
 
     def withdraw(self, uid: str, room: Room | None, refused: Refused) -> None:
         """Have all that somebody says there, or anywhere, refused, what is on its way too.
@@ -227,39 +253,21 @@ class Governance:
 
         Raises Refused (`nick.reserved`) where another account has the name.
         """
-        with self._lock:
-            if self.accounts.by_name(account.name) is not None:
-                raise Refused("nick.reserved", "This nick belongs to another account.")
-            self.accounts.add(account)
-
-        def stored(refused: Refused | None) -> None:
-            if refused is not None:
-                with self._lock:
-                    self.accounts.remove(account)
-            done(refused)
-
-        self.keep_account(account, stored)
+        self._account_book.add(account, done)
 
     def keep_account(self, account: Account, done: Done) -> None:
         """Have an account stored as it is now.
 
         Raises Refused (`session.revoked`) where it has ceased to exist: nothing brings it back.
         """
-        with self._records:  # what is stored last is what was changed last
-            if self.accounts.by_uid(account.uid) is not account:
-                raise Refused("session.revoked", "The account was removed.")
-            body = to_json(account.as_record()).decode()
-            self._journal.keep_record("account", account.uid, body, done)
+        self._account_book.keep(account, done)
 
     def remove_account(self, account: Account, stamp: str, done: Done) -> None:
         """Let an account cease to exist, and its offices pass on; its sessions are not touched."""
         with self._lock:
             self.accounts.remove(account)
-            for key, policy in list(self._policies.items()):
-                if policy.rank(account.uid) > Rank.GUEST:
-                    self._pass_on(key, policy, account.uid, stamp)
-        with self._records:
-            self._journal.keep_record("account", account.uid, None, done)
+            self._room_book.dismiss(account.uid, stamp)
+        self._account_book.erase(account, done)
 
     def adopt(self, person: Person, account: Account, witness: Session) -> None:
         """Make a guest the person of the account with the same uid; `witness` is told in any case.
@@ -270,19 +278,11 @@ class Governance:
             person.adopt(account)
             for room in person.rooms.values():
                 room.policy.register(person.uid, person.nick)
-                self._keep_policy(room)
+                self._room_book.keep(room)
             stamp = witness.connection.loop.stamp
             body = composition.renamed(person, person.nick, stamp)
             witnesses = {witness, *self.sessions(person.uid)}
             self._delivery.announce_once(tuple(person.rooms), witnesses, body)
-
-    def _restore_governance(self) -> None:
-        """Take in what an earlier run has kept."""
-        for _, body in self._journal.records("account"):
-            self.accounts.add(Account.from_record(from_json(body)))
-        for key, body in self._journal.records("policy"):
-            self._policies[key] = Policy.from_record(from_json(body))
-        self.policy = self._policies.get(EVERYONE, self.policy)
 
     # Telling and ending
 
@@ -297,8 +297,7 @@ class Governance:
             with self._lock:
                 digest, session.digest = session.digest, None
                 if digest is not None:
-                    self._people.forget(digest)
-                    self._journal.drop_stay(digest)
+                    self._seats.forget(digest)
             session.connection.loop.post((_end, session, refused))
 
     # Under the lock
@@ -340,95 +339,13 @@ class Governance:
         if refused is not None:
             raise refused
 
-    def _keep_policy(self, room: Room | None) -> None:
-        """Have a policy that was changed decide from now on, and stored where it is worth it."""
-        if room is None:
-            self._store_policy(EVERYONE, self.policy)
-        else:
-            room.govern(room.policy)
-            self._store_policy(room.key, room.policy)
-
-    def _store_policy(self, key: str, policy: Policy) -> None:
-        if policy.blank:
-            if self._policies.pop(key, None) is not None:
-                self._journal.keep_record("policy", key, None, ignore)
-            return
-        self._policies[key] = policy
-        self._journal.keep_record("policy", key, to_json(policy.as_record()).decode(), ignore)
-
-    def _own(self, room: Room, person: Person) -> None:
-        """Give the room to somebody, where nobody has it."""
-        registered = person.account is not None
-        if room.key not in self._ownerless and room.policy.enter(
-            person.uid, person.nick, registered=registered
-        ):
-            self._keep_policy(room)
-
-    def _disown(self, room: Room, uid: str, stamp: str) -> None:
-        """End the office of a guest who has left, and pass it on where it was the last owner's."""
-        if self._closing or (room.members and room.policy.rank(uid) < Rank.MODERATOR):
-            return
-        ownerless = room.key in self._ownerless
-        heir = room.policy.leave(uid, {} if ownerless else room.members)
-        if not room.members and room.policy.forgettable and not ownerless:
-            room.policy = Policy()
-        self._keep_policy(room)
-        if heir is not None:
-            self.proclaim(room, room.members[heir], stamp)
-
-    def _pass_on(self, key: str, policy: Policy, uid: str, stamp: str) -> None:
-        """Have somebody hold no office in a room any more, whether it is open or not."""
-        room = self._rooms.find(key)
-        policy.uninvite(uid)
-        heir = policy.dismiss(uid, room.members if room is not None else {})
-        if room is not None:
-            self._keep_policy(room)
-            if heir is not None:
-                self.proclaim(room, room.members[heir], stamp)
-        else:
-            self._store_policy(key, policy)
-
-    def proclaim(self, room: Room, heir: Person, stamp: str) -> None:
-        """Tell a room who owns it now."""
-        extra = {"target": heir.user.model_dump(exclude_none=True), "role": "owner"}
-        head, tail = composition.act("promote", room.name, stamp, heir, extra)
-        entry = Entry(
-            room.key, head, tail, ts=stamp, author=heir.uid, cid=None, origin=None, re=None,
-            answer=None,
-        )  # fmt: skip
-        try:
-            self._journal.append(entry)
-        except JournalFull:
-            log.warning("a room was not told of its new owner: the journal is full")
-
-    # What an event can ask of the rooms, on any thread
+    # What an event can ask, on any thread
 
     def _begin(self, key: str) -> None:
         """Have a room listed whose first message came when the last member had gone."""
         if key != EVERYONE:
             with self._lock, suppress(Refused):  # with too many rooms, who joins it has it listed
-                self._open_room(key)
-
-    def _set_topic(self, key: str, topic: str) -> None:
-        """Change the topic in the order of the numbers; without the lock, see hub.py's rules."""
-        room = self._rooms.find(key)
-        if room is not None:
-            room.topic = topic
-
-    def _open_room(self, name: str) -> Room:
-        """The room, made if need be, with what the journal knows of it."""
-        found = self._rooms.find(name)
-        if found is not None:
-            return found
-        known = self._journal.known(same_name(name))
-        room, evicted = self._rooms.open(known.name if known is not None else name)
-        if known is not None:
-            room.topic = known.topic
-        policy = self._policies.get(room.key)
-        room.govern(policy or Policy())
-        if evicted is not None:
-            self._journal.evict(evicted)
-        return room
+                self._room_book.open(key)
 
 
 def on_server(refused: Refused) -> Refused:
@@ -450,7 +367,3 @@ def _end(loop: Loop, item: tuple[Any, Session, Refused]) -> None:
     """End a session on its own loop; not here, where one of its requests may be under way."""
     _, session, refused = item
     loop.call_at(loop.now, lambda _: session.end(refused))
-
-
-def ignore(_: Refused | None) -> None:
-    """Nobody waits for it: what could not be kept is known while this server runs."""

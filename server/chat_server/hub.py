@@ -4,8 +4,8 @@ Rules:
 - The domain is changed under `_lock`, which is held for microseconds; the events that tell of a
   change are posted under it too, so that every loop hears of changes in the order they happened.
 - Handlers call from their own loop's thread.
-- `_set_topic` runs under the journal's lock: it must not take `_lock`, under which the journal is
-  asked.
+- The journal is asked under `_lock`: what it calls under its own, `RoomBook.set_topic`, must not
+  take `_lock`.
 - A person is in a room while one of their sessions is, or one of their held stays.
 - A stay that can be resumed outlives its session: held, it keeps its nick and rooms, and nobody
   sees it leave, until it is taken up or `release` finds that it was not.
@@ -16,7 +16,6 @@ from __future__ import annotations
 import secrets
 from base64 import b32encode
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,15 +23,18 @@ from chat_schema import limits
 from chat_schema.errors import Refused
 from chat_schema.events import LeaveReason
 from chat_schema.moderation_replies import Officer
-from chat_schema.names import EVERYONE, conversation_of, same_name, uids_of
+from chat_schema.names import EVERYONE, same_name
 from chat_server import composition
+from chat_server.conversations import Conversations
 from chat_server.domain.accounts import Account
-from chat_server.domain.addresses import Stays, block_of
+from chat_server.domain.addresses import Stays
 from chat_server.domain.people import Person
 from chat_server.domain.rooms import Room, Rooms
 from chat_server.eventlog import EventLog
-from chat_server.governance import Governance, ignore
-from chat_server.journal.base import Done, Journal, Position, Stay
+from chat_server.governance import Governance
+from chat_server.journal.base import Done, Journal, Position, ignore
+from chat_server.restoration import Restoration
+from chat_server.seats import Held, replaced
 
 if TYPE_CHECKING:
     from chat_server.dispatch import Session
@@ -55,14 +57,6 @@ class Snapshot(NamedTuple):
     position: Position
 
 
-class Held(NamedTuple):
-    """The stay of somebody whose connection was lost, or whose server was restarted."""
-
-    person: Person
-    digest: str
-    rooms: dict[str, Room]
-
-
 class Hub(Governance):
     """Everybody and every room, for all loops."""
 
@@ -74,20 +68,20 @@ class Hub(Governance):
         ownerless: Iterable[str] = (),
         stays: Stays | None = None,
     ) -> None:
-        super().__init__(journal, rooms, ownerless)
+        super().__init__(journal, rooms, ownerless, stays)
         self._log = log
-        self._held: dict[str, Held] = {}
-        self._counted = stays or Stays(None)
+        self._conversations = Conversations(journal, self._people, self.accounts)
 
     def open(self, loops: Sequence[Loop]) -> list[Held]:
         """Begin, with the loops that deliver; return the stays of an earlier run, now held."""
         self._delivery.open(loops)
-        self._restore_governance()
-        self._restore_rooms()
-        held = [found for stay in self._journal.stays() if (found := self._restore(stay))]
+        earlier = Restoration(
+            self._journal, self.accounts, self._people, self._rooms, self._room_book, self._seats
+        )
+        held = earlier.take_in()
         self._journal.open(self._delivery.hand_on)
-        self._restore_conversations()
-        self._restore_owners(loops[0].stamp)
+        self._conversations.restore()
+        earlier.settle(loops[0].stamp)
         return held
 
     @property
@@ -111,7 +105,7 @@ class Hub(Governance):
         with self._lock:
             self._admit(session, account, nick or "")
             person = self._person(nick, account)
-            self._seat(session, person, digest)
+            self._seats.take(session, person, digest)
         session.connection.loop.enter(session.connection, EVERYONE)
 
     def resume(self, session: Session, digest: str, account: Account | None = None) -> Held | None:
@@ -129,17 +123,17 @@ class Hub(Governance):
             self._admit(session, person.account, person.nick)
             others = [other for other in self.sessions(person.uid) if other.digest == digest]
             if others and others[0].number > session.number:
-                raise _replaced()
-            held = self._held.pop(digest, None)
-            self._counted.release(digest)
-            person.held.discard(digest)
-            self._unseat(others)
+                raise replaced()
+            held = self._seats.take_up(person, digest)
+            self._seats.give_up(others)
             if held is None:  # not the rooms of the other session: it may just be entering them
                 rooms = {
-                    key: room for key, room in person.rooms.items() if not self._in(person, key)
+                    key: room
+                    for key, room in person.rooms.items()
+                    if not self._seats.inside(person, key)
                 }
                 held = Held(person, digest, rooms)
-            self._seat(session, person, digest)
+            self._seats.take(session, person, digest)
         for other in others:
             other.connection.loop.post((_replace, other))
         session.connection.loop.enter(session.connection, EVERYONE)
@@ -148,15 +142,15 @@ class Hub(Governance):
     def switch(self, session: Session, account: Account | None) -> None:
         """Make the session that of an account, or of a guest, in the rooms that let it in."""
         with self._lock:
-            self._require_current(session)
+            self._seats.require(session)
             self._admit(session, account, "")
             loop, old, rooms = session.connection.loop, session.known, list(session.rooms.values())
-            self._unseat([session])
+            self._seats.give_up([session])
             session.rooms.clear()
             self._go(old, rooms, "switched", loop.stamp)
             person = self._person(None, account)
             person.meter = person.meter or old.meter  # another name does not fill it
-            self._seat(session, person, session.digest)
+            self._seats.take(session, person, session.digest)
             stayed = [room for room in rooms if self._stays(session, room)]
         for room in rooms:
             if room not in stayed:
@@ -174,14 +168,13 @@ class Hub(Governance):
         with self._lock:
             if session not in self.sessions(person.uid):
                 return None  # another session has taken the stay up
-            self._unseat([session])
+            self._seats.give_up([session])
             rooms = dict(session.rooms)
             session.rooms.clear()
-            address = session.connection.address
-            if digest is not None and hold and self._counted.hold(digest, address):
-                held = self._held[digest] = Held(person, digest, rooms)
-                person.held.add(digest)
-                return held
+            if digest is not None and hold:
+                held = self._seats.hold(person, digest, rooms, session.connection.address)
+                if held is not None:
+                    return held
             self._end_stay(person, digest, rooms, reason, session.connection.loop.stamp)
         self._drop_void(rooms)
         return None
@@ -189,11 +182,9 @@ class Hub(Governance):
     def release(self, held: Held, stamp: str, reason: LeaveReason = "lost") -> None:
         """End a stay that nobody has taken up since it was held."""
         with self._lock:
-            if self._held.get(held.digest) is not held:
+            if self._seats.held.get(held.digest) is not held:
                 return
-            del self._held[held.digest]
-            self._counted.release(held.digest)
-            held.person.held.discard(held.digest)
+            self._seats.take_up(held.person, held.digest)
             self._end_stay(held.person, held.digest, held.rooms, reason, stamp)
         self._drop_void(held.rooms)
 
@@ -212,21 +203,18 @@ class Hub(Governance):
         """
         self.dismiss([session for session in self.sessions(uid) if session is not but], refused)
         person = self._people.by_uid(uid)
-        held = [self._held[digest] for digest in list(person.held)] if person is not None else []
-        for stay in held:
+        digests = list(person.held) if person is not None else []
+        for stay in [self._seats.held[digest] for digest in digests]:
             self.release(stay, stamp, reason)
 
     def keep_stay(self, session: Session, done: Done) -> None:
         """Keep the stay as it is now, so that it can be resumed after a restart too."""
-        if session.digest is not None and session.person is not None:
-            names = tuple(room.name for room in session.rooms.values())
-            stay = Stay(session.person.uid, session.person.nick, session.digest, names)
-            self._journal.keep_stay(stay, done)
+        self._seats.keep(session, done)
 
     def rename(self, session: Session, nick: str) -> None:
         """Give the session's person another nick and tell who shares a room with them, once."""
         with self._lock:
-            self._require_current(session)
+            self._seats.require(session)
         self.call(session.known, nick, session)
 
     def call(self, person: Person, nick: str, witness: Session) -> None:
@@ -246,25 +234,10 @@ class Hub(Governance):
         """A uid for an account that is made while nobody is online as it."""
         return _new_uid()
 
-    def addressee(self, nick: str) -> Person:
-        """Whom a whisper reaches: somebody online, or an account; raise Refused where nobody is."""
-        found = self.find(nick)
-        if found is None:
-            raise Refused("user.offline", f"Nobody called {nick} is online.", field="to")
-        return found if isinstance(found, Person) else Person(found.uid, found.name, found)
-
-    def everyone(self) -> list[Person]:
-        """Everyone online, in no order."""
-        with self._lock:
-            return self._people.all()
-
     def converse(self, one: Person, other: Person) -> str:
         """The whisper conversation of two people, remembered while there is one of them."""
-        room = conversation_of(one.uid, other.uid)
         with self._lock:
-            one.conversations.add(room)
-            other.conversations.add(room)
-        return room
+            return self._conversations.begin(one, other)
 
     # Rooms
 
@@ -291,8 +264,8 @@ class Hub(Governance):
         audience = connection.loop.enter(connection, key) if new else connection.audiences[key]
         try:
             with self._lock:
-                self._require_current(session)
-                room = self._open_room(name)
+                self._seats.require(session)
+                room = self._room_book.open(name)
                 if new and len(audience) == 1:  # it may have been evicted since it was entered
                     audience.delivered = self._journal.position(key).head
                 self._require_entry(session, room, password)
@@ -313,7 +286,7 @@ class Hub(Governance):
         """Take the session out of the room and, with the last one, the person; tell the room."""
         connection = session.connection
         with self._lock:
-            self._require_current(session)
+            self._seats.require(session)
             heard = session.rooms.pop(room.key, None) is not None
             self._leave(session.known, room, "left", connection.loop.stamp)
         if heard:
@@ -327,26 +300,11 @@ class Hub(Governance):
             person = self._people.by_uid(uid)
             if person is None:
                 return
-            for digest in person.held:
-                self._put_out_held(self._held[digest], room)
-            inside = [
-                session for session in self.sessions(uid) if session.rooms.pop(room.key, None)
-            ]
+            inside = self._seats.put_out(person, room)
             self._leave(person, room, reason, stamp)
             for session in inside:
                 session.connection.loop.post((_take_out, self, session, room.key))
         self._drop_if_void(room)
-
-    def members(self, room: Room) -> list[Person]:
-        """Who is in the room, in the order of joining."""
-        with self._lock:
-            return list(room.members.values())
-
-    def rooms(self) -> list[tuple[str, str, int]]:
-        """Name, topic and member count of every room, in no order."""
-        with self._lock:
-            rooms = self._rooms.all()
-        return [(room.name, room.topic, len(room.members)) for room in rooms]
 
     # Under the lock
 
@@ -357,39 +315,13 @@ class Hub(Governance):
         online = self._people.by_uid(account.uid)
         return online or self._people.arrive(account.uid, account.name, account)
 
-    def _seat(self, session: Session, person: Person, digest: str | None) -> None:
-        """Make the session one of the person's."""
-        session.person = person
-        session.digest = digest
-        person.block = block_of(session.connection.address)
-        self._sessions[person.uid] = (*self.sessions(person.uid), session)
-        if digest is not None:
-            self._people.remember(digest, person)
-
-    def _unseat(self, gone: Sequence[Session]) -> None:
-        """Make these no sessions of their person any more."""
-        for session in gone:
-            uid = session.known.uid
-            left = tuple(other for other in self.sessions(uid) if other is not session)
-            if left:
-                self._sessions[uid] = left
-            else:
-                self._sessions.pop(uid, None)
-
-    def _require_current(self, session: Session) -> None:
-        """Refuse a session whose stay was taken up by another before it could hear of it."""
-        if session.operator is not None:
-            raise Refused("permission.denied", "The operator has no nick and is in no room.")
-        if session not in self.sessions(session.known.uid):
-            raise _replaced()
-
     def _enter(self, session: Session, room: Room) -> None:
         stamp = session.connection.loop.stamp
         if self._rooms.enter(room, session.known):
             self._delivery.announce(room.key, composition.join(room.name, stamp, session.known))
             self._log.note("join", uid=session.known.uid, nick=session.known.nick, room=room.name)
             if len(room.members) == 1:
-                self._own(room, session.known)
+                self._room_book.own(room, session.known)
         session.rooms[room.key] = room
 
     def _stays(self, session: Session, room: Room) -> bool:
@@ -412,8 +344,7 @@ class Hub(Governance):
     ) -> None:
         """Let go of a stay that is in no session and not held any more."""
         if digest is not None:
-            self._people.forget(digest)
-            self._journal.drop_stay(digest)
+            self._seats.forget(digest)
         self._go(person, list(rooms.values()), reason, stamp)
 
     def _go(self, person: Person, rooms: list[Room], reason: LeaveReason, stamp: str) -> None:
@@ -422,102 +353,23 @@ class Hub(Governance):
             self._leave(person, room, reason, stamp)
         if not self.sessions(person.uid) and not person.held:
             self._people.depart(person)
-            self._forget_conversations(person)
+            self._conversations.leave(person)
 
     def _leave(self, person: Person, room: Room, reason: LeaveReason, stamp: str) -> None:
         """Have a person leave a room, unless another session or stay of theirs is in it."""
-        if not self._in(person, room.key) and self._rooms.leave(room, person):
+        if not self._seats.inside(person, room.key) and self._rooms.leave(room, person):
             self._delivery.announce(room.key, composition.leave(room.name, stamp, person, reason))
             self._log.note("leave", uid=person.uid, nick=person.nick, room=room.name, reason=reason)
-            self._disown(room, person.uid, stamp)
-
-    def _in(self, person: Person, key: str) -> bool:
-        """Whether any session or held stay of the person is in the room."""
-        return any(key in session.rooms for session in self.sessions(person.uid)) or any(
-            key in self._held[digest].rooms for digest in person.held
-        )
-
-    def _put_out_held(self, held: Held, room: Room) -> None:
-        if held.rooms.pop(room.key, None) is not None:
-            names = tuple(room.name for room in held.rooms.values())
-            stay = Stay(held.person.uid, held.person.nick, held.digest, names)
-            self._journal.keep_stay(stay, ignore)
-
-    def _forget_conversations(self, person: Person) -> None:
-        """A conversation of two guests who are both gone can never be read again."""
-        for room in person.conversations:
-            if not any(self._exists(uid) for uid in uids_of(room)):
-                self._journal.forget(room)
-
-    def _exists(self, uid: str) -> bool:
-        return self._people.by_uid(uid) is not None or self.accounts.by_uid(uid) is not None
-
-    # What an earlier run has left
-
-    def _restore_rooms(self) -> None:
-        for known in self._journal.rooms():
-            self._open_room(known.name)
-
-    def _restore(self, stay: Stay) -> Held | None:
-        """Hold the stay; None where its nick is taken, by one kept later under the same."""
-        try:
-            account = self.accounts.by_uid(stay.uid)
-            online = self._people.by_uid(stay.uid)
-            person = online or self._people.arrive(stay.uid, stay.nick, account)
-        except Refused:
-            self._journal.drop_stay(stay.digest)
-            return None
-        rooms: dict[str, Room] = {}
-        for name in stay.rooms:
-            with suppress(Refused):  # fewer rooms are allowed now
-                room = self._open_room(name)
-                self._rooms.enter(room, person)
-                rooms[room.key] = room
-        self._people.remember(stay.digest, person)
-        person.held.add(stay.digest)
-        held = self._held[stay.digest] = Held(person, stay.digest, rooms)
-        return held
-
-    def _restore_owners(self, stamp: str) -> None:
-        """End the offices of guests who did not outlive the earlier run."""
-        for key, policy in list(self._policies.items()):
-            room = self._rooms.find(key) or Room(key)
-            room.govern(policy)
-            for uid in policy.guests:
-                if uid not in room.members:
-                    self._disown(room, uid, stamp)
-        for room in self._rooms.all():
-            if not room.policy.owners and room.members and room.key not in self._ownerless:
-                heir = next(iter(room.members.values()))  # from a database without offices
-                self._own(room, heir)
-
-    def _restore_conversations(self) -> None:
-        for room in self._journal.conversations():
-            owners = [
-                self._people.by_uid(uid) or self.accounts.by_uid(uid) for uid in uids_of(room)
-            ]
-            for owner in owners:
-                if owner is not None:
-                    owner.conversations.add(room)
-            if not any(owners):
-                self._journal.forget(room)
+            self._room_book.disown(room, person.uid, stamp)
 
     def _drop_void(self, rooms: dict[str, Room]) -> None:
         for room in rooms.values():
             self._drop_if_void(room)
 
     def _drop_if_void(self, room: Room) -> None:
-        """Let a room go that has neither members nor history nor an owner."""
+        """Let a room go that nothing is left of; the caller does not hold the lock."""
         with self._lock:
-            exists = self._rooms.find(room.key) is room
-            empty = not room.members and room.policy.blank
-            if exists and empty and self._journal.position(room.key).head == 0:
-                self._rooms.drop(room)
-                self._journal.evict(room.key)
-
-
-def _replaced() -> Refused:
-    return Refused("session.replaced", "Your stay goes on on another connection.")
+            self._room_book.drop_if_void(room)
 
 
 def _replace(loop: Loop, item: tuple[Any, Session]) -> None:

@@ -15,9 +15,9 @@ from chat_schema import limits
 from chat_schema.framing import encode_frame
 from chat_schema.names import conversation_of
 from chat_server.domain.moderation import Policy
-from chat_server.hub import Held
 from chat_server.journal.base import Done, Stay
 from chat_server.journal.memory import MemoryJournal
+from chat_server.seats import Held
 from tests.support.late_journal import LateJournal
 from tests.support.playbook import Actor, Frame, Playbook
 from tests.support.workshop import said
@@ -361,7 +361,7 @@ def test_those_who_do_not_return_after_a_restart_are_let_go() -> None:
     stays = [stay(f"u{n}", f"p{n}", "dev", token=f"token{n}") for n in range(5)]
     diary = Diary(*stays)
     with Playbook(journal=diary) as book:
-        held = list(book.hub._held.values())
+        held = list(book.hub._seats.held.values())
         back = book.stranger()
         back.asks("hello", nick="p0", resume=resume_of("token0", dev=0))
         for each in held:
@@ -377,12 +377,12 @@ def test_one_release_for_each_time_of_holding() -> None:
     """A stay that was taken up and lost again is not ended by what was due for the first time."""
     diary = Diary(stay("u1", "alice", "dev"))
     with Playbook(journal=diary) as book:
-        [first] = book.hub._held.values()
+        [first] = book.hub._seats.held.values()
         alice = book.stranger()
         alice.asks("hello", nick="alice", resume=resume_of(dev=0))
         alice.connection.abort("reset")
         book.hub.release(first, "2026-11-22T15:00:00.123Z")
-        assert [type(held) for held in book.hub._held.values()] == [Held]
+        assert [type(held) for held in book.hub._seats.held.values()] == [Held]
 
 
 def test_of_two_kept_stays_of_one_nick_one_is_restored() -> None:
@@ -462,8 +462,8 @@ def test_everything_of_a_crowd_that_comes_and_goes_is_let_go(book: Playbook) -> 
                 person.connection.abort("reset")
         book.pass_time(121)
         hub = book.hub
-        assert (hub._sessions, hub._held, hub.everyone()) == ({}, {}, [])
-        assert hub._policies == {}
+        assert (hub._seats.sessions, hub._seats.held, hub.everyone()) == ({}, {}, [])
+        assert hub._room_book.policies == {}
         # who owned them passed on: that is their history
         assert sorted(hub.rooms()) == [("r0", "", 0), ("r1", "", 0)]
         assert list(book.journal.conversations()) == []
@@ -584,7 +584,7 @@ def test_however_people_move_they_are_in_the_rooms_that_have_them(
         book.settle()
         check_memberships(book)
         for person in book.hub.everyone():
-            for session in book.hub._sessions.get(person.uid, ()):
+            for session in book.hub._seats.sessions.get(person.uid, ()):
                 assert session.rooms == person.rooms
 
 

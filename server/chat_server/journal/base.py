@@ -217,6 +217,10 @@ Done = Callable[[Refused | None], None]
 """Is told when something is stored, or why it was not; on any thread."""
 
 
+def ignore(_: Refused | None) -> None:
+    """Nobody waits for it: what could not be stored is known while this server runs."""
+
+
 class Journal(Protocol):
     """The contract above as a type. Every method may be called on any thread."""
 

@@ -43,6 +43,7 @@ from chat_server.journal.base import (
     Query,
     Retention,
     Stay,
+    ignore,
 )  # fmt: skip
 from chat_server.journal.catalogue import Catalogue
 from chat_server.journal.chores import Chores, Stamp
@@ -202,7 +203,7 @@ class SqliteJournal:
 
     def drop_stay(self, digest: str) -> None:
         """Forget a stay with the next batch."""
-        self._queue.put(without_stay(digest, _ignore))
+        self._queue.put(without_stay(digest, ignore))
 
     def stays(self) -> Iterable[Stay]:
         """The stays that were kept when the journal was opened."""
@@ -393,7 +394,3 @@ class SqliteJournal:
 
 def _nobody(outcomes: Sequence[Outcome]) -> None:
     raise RuntimeError("the journal is not open")
-
-
-def _ignore(_: Refused | None) -> None:
-    """Nobody waits for it."""
