@@ -13,8 +13,6 @@ Rules:
 
 from __future__ import annotations
 
-import secrets
-from base64 import b32encode
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,7 +26,7 @@ from chat_server import composition
 from chat_server.conversations import Conversations
 from chat_server.domain.accounts import Account
 from chat_server.domain.addresses import Stays
-from chat_server.domain.people import Person
+from chat_server.domain.people import Person, new_uid
 from chat_server.domain.rooms import Room, Rooms
 from chat_server.eventlog import EventLog
 from chat_server.governance import Governance
@@ -202,9 +200,10 @@ class Hub(Governance):
         `but` is a session that goes on; `reason` is what is told of those who are held.
         """
         self.dismiss([session for session in self.sessions(uid) if session is not but], refused)
-        person = self._people.by_uid(uid)
-        digests = list(person.held) if person is not None else []
-        for stay in [self._seats.held[digest] for digest in digests]:
+        with self._lock:
+            person = self._people.by_uid(uid)
+            stays = self._seats.stays(person) if person is not None else []
+        for stay in stays:
             self.release(stay, stamp, reason)
 
     def keep_stay(self, session: Session, done: Done) -> None:
@@ -229,10 +228,6 @@ class Hub(Governance):
         self._log.note("nick", uid=person.uid, old=old, nick=nick)
         for session in self.sessions(person.uid):
             session.connection.loop.post((_keep, self, session))
-
-    def new_uid(self) -> str:
-        """A uid for an account that is made while nobody is online as it."""
-        return _new_uid()
 
     def converse(self, one: Person, other: Person) -> str:
         """The whisper conversation of two people, remembered while there is one of them."""
@@ -311,7 +306,7 @@ class Hub(Governance):
     def _person(self, nick: str | None, account: Account | None) -> Person:
         """The person of the account, who may be online already, or a new guest."""
         if account is None:
-            return self._people.arrive(_new_uid(), nick)
+            return self._people.arrive(new_uid(), nick)
         online = self._people.by_uid(account.uid)
         return online or self._people.arrive(account.uid, account.name, account)
 
@@ -390,11 +385,6 @@ def _take_out(loop: Loop, item: tuple[Any, Hub, Session, str]) -> None:
 
 def _keep(loop: Loop, item: tuple[Any, Hub, Session]) -> None:
     item[1].keep_stay(item[2], ignore)
-
-
-def _new_uid() -> str:
-    """A uid that nobody has had: 56 random bits, so that a million guests do not meet."""
-    return "u" + b32encode(secrets.token_bytes(7)).decode().rstrip("=").lower()
 
 
 _CAP = limits.MEMBERS_IN_JOIN

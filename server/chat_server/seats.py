@@ -109,6 +109,10 @@ class Seats:
         person.held.discard(digest)
         return held
 
+    def stays(self, person: Person) -> list[Held]:
+        """The held stays of a person."""
+        return [self.held[digest] for digest in person.held]
+
     def keep(self, session: Session, done: Done) -> None:
         """Have the session's stay stored as it is now; without the lock too."""
         if session.digest is not None and session.person is not None:

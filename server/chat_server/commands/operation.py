@@ -20,7 +20,7 @@ from chat_server.commands.login import revoked
 from chat_server.commands.results import Answer, Awaited, Later, Then
 from chat_server.commands.storing import stored
 from chat_server.domain.accounts import Account, require_strong
-from chat_server.domain.people import GUEST_NICK, Person
+from chat_server.domain.people import GUEST_NICK, Person, new_uid
 
 if TYPE_CHECKING:
     from chat_server.dispatch import Session
@@ -88,7 +88,7 @@ def _with_password(
         return _change(services, session, found, request.role or found.role, hash)
     _require_free(services.hub, request.nick)
     wall = session.connection.loop.wall
-    new = Account(services.hub.new_uid(), request.nick, wall, hash, request.role or "user")
+    new = Account(new_uid(), request.nick, wall, hash, request.role or "user")
     keep = partial(services.hub.add_account, new)
     return stored(session, keep, partial(_done, services, session, new, "account-add", new.role))
 
