@@ -81,6 +81,15 @@ def says(sentence: str, seconds: float) -> bool:
     return False
 
 
+def whole(sentence: str) -> str:
+    """A sentence without tenths of seconds: nobody waits so exactly."""
+    return re.sub(r"\b(\d+)\.\d+(?= ?(?:s|seconds)\b)", _up, sentence)
+
+
+def _up(found: re.Match[str]) -> str:
+    return str(int(found[1]) + 1)
+
+
 def _told(found: datetime.datetime, *, seconds: bool = False) -> str:
     day = "" if found.date() == today() else f"{found:%Y-%m-%d} "
     return f"{day}{found:%H:%M:%S}" if seconds else f"{day}{found:%H:%M}"

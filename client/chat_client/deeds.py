@@ -27,6 +27,14 @@ OWN_DEEDS = {
 }
 """What is told where somebody did it to themselves, or it came to them."""
 
+DEEDS_TO_US = {
+    **DEEDS,
+    "unban": "{who} lifted your ban",
+    "demote": "{who} took your office",
+    "invite": "{who} invites you: /join {room}",
+}
+"""What is told to whom it concerns."""
+
 
 def told(act: AnyAct, me: User) -> str:
     """The sentence that tells of an act to the user `me`; the room stands before it."""
@@ -38,14 +46,19 @@ def _deed(act: AnyAct, me: User) -> str:
     who = name(act.user, me)
     if isinstance(act, events.Mode):
         return f"{who} set the room: {settings(act.mode)}"
-    alone = act.target is not None and act.user.uid == act.target.uid
-    pattern = (OWN_DEEDS if alone else DEEDS)[act.type]
+    pattern = _patterns(act, me)[act.type]
     target = "an address" if act.target is None else name(act.target, me)
     until = dates.term(getattr(act, "until", None), act.ts)
     office = OFFICES[getattr(act, "role", "none")]
-    if isinstance(act, events.Invite) and target == "you":
-        return f"{who} invites you: /join {escape(act.room)}"
-    return pattern.format(who=who, target=target, until=until, office=office)
+    room = escape(act.room)
+    return pattern.format(who=who, target=target, until=until, office=office, room=room)
+
+
+def _patterns(act: AnyAct, me: User) -> dict[str, str]:
+    target = None if isinstance(act, events.Mode) or act.target is None else act.target.uid
+    if target == act.user.uid:
+        return OWN_DEEDS
+    return DEEDS_TO_US if target == me.uid else DEEDS
 
 
 def settings(mode: Settings) -> str:

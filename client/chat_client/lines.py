@@ -110,13 +110,13 @@ def of_link(link: Link) -> list[str]:
             return [f"-- back after {link.away:.0f} s: {missed} while you were away{left}{name}"]
 
 
-def of_refusal(refused: Refused) -> list[str]:
-    """The line that says what was not done and why."""
-    message = escape(refused.message)
+def of_refusal(refused: Refused, *, asking: bool = False) -> list[str]:
+    """The line that says what was not done and why; no hint where a question follows."""
+    message = dates.whole(escape(refused.message))
     after = refused.retry_after
     if after is not None and not dates.says(message, after):
         message = f"{VAGUE.sub('.', message)} Try again in {dates.span(after)}."
-    hint = f" {HINTS[refused.code]}" if refused.code in HINTS else ""
+    hint = f" {HINTS[refused.code]}" if refused.code in HINTS and not asking else ""
     return [f"!! {message}{hint} ({escape(refused.code)})"]
 
 

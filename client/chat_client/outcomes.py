@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from chat_client.escape import escape
 from chat_client.place import Place
-from chat_client.tables import at, of_table
+from chat_client.tables import at, of_table, where
 from chat_schema import replies, requests
 from chat_schema.account_replies import IdentityOk, IgnoresOk, KeyOk
 from chat_schema.moderation_replies import ActOk, ElevateOk, LockdownOk, ModeOk
 from chat_schema.names import User
 
 DONE = {
-    "kick": "{target} is put out",
-    "ban": "{target} is banned",
-    "unban": "the ban of {target} is lifted",
-    "mute": "{target} is muted",
-    "unmute": "{target} may speak again",
-    "promote": "{target} has an office",
-    "demote": "{target} has no office any more",
-    "invite": "{target} is invited",
+    "kick": "{target} is put out of {where}",
+    "ban": "{target} is banned {at}",
+    "unban": "the ban of {target} is lifted {at}",
+    "mute": "{target} is muted {at}",
+    "unmute": "{target} may speak again {at}",
+    "promote": "{target} has an office {at}",
+    "demote": "{target} has no office any more {at}",
+    "invite": "{target} is invited {at}",
 }
 """What was done where the user does not see the event: on the server, or in another room."""
 
@@ -86,8 +86,8 @@ def _act(request: requests.Request, reply: ActOk, place: Place) -> list[str]:
     if reply.seq is not None and place.is_in(reply.room):
         return []
     target = escape(str(getattr(request, "target", "")))
-    done = DONE.get(request.type, "done").format(target=target)
-    return [f"-- {done} {at(reply.room)}"]
+    done = DONE.get(request.type, "done {at}")
+    return [f"-- {done.format(target=target, at=at(reply.room), where=where(reply.room))}"]
 
 
 def _changes(request: requests.Request) -> bool:

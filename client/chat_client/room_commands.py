@@ -32,6 +32,9 @@ FLAG = re.compile(r"([+-]?)(moderated|members|invite)")
 SLOW = re.compile(r"-slow|\+?slow=([0-9]{1,4}|(?:[0-9]{1,4}[smh])+)")
 PASSWORD = re.compile(r"([+-]?)password")
 
+NAMED = "moderated, members, invite, slow=10s and password, with a `-` before what ends"
+"""The flags, for who has typed something else."""
+
 MODES = (
     "Flags: moderated (only moderators speak), members (only accounts enter), invite (only who",
     "was invited enters), slow=10s (a pause between messages of one person), password (asked for",
@@ -134,7 +137,7 @@ def _flag(word: str) -> dict[str, object]:
         return {FLAGS[found[2]]: found[1] != "-"}
     if (found := SLOW.fullmatch(word)) is not None:
         return {"slow": seconds_of(found[1] or "0", 1)}
-    raise UsageError(f"A word in this line is no flag. Usage: {BY_NAME['mode'].usage}")
+    raise UsageError(f"A word in this line is no flag: there are {NAMED}.")
 
 
 def _reveals_mode(words: list[str]) -> bool:

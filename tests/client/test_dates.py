@@ -62,7 +62,7 @@ def test_a_span_is_a_number_and_a_unit(seconds: float, told: str) -> None:
 @pytest.mark.parametrize(
     ("sentence", "seconds", "said"),
     [
-        ("Muted for 28.9 seconds.", 28.9, True),
+        ("Muted for 29 seconds.", 28.9, True),
         ("Wait 4 s.", 3.6, True),
         ("Banned for another 12 minutes.", 700, True),
         ("One message in 60 s from each.", 43, False),
@@ -75,6 +75,12 @@ def test_a_sentence_that_has_the_span_needs_it_no_more(
 ) -> None:
     """As exactly as it tells it; another span in it does not count."""
     assert dates.says(sentence, seconds) == said
+
+
+def test_tenths_of_seconds_are_left_out() -> None:
+    """Upwards, so that nobody comes too early; numbers of anything else stay."""
+    assert dates.whole("For 29.3 seconds, 1.5 s.") == "For 30 seconds, 2 s."
+    assert dates.whole("Version 1.5 since 3 s") == "Version 1.5 since 3 s"
 
 
 @given(st.text(), st.text())

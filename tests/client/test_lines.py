@@ -220,7 +220,7 @@ def test_the_state_of_the_link_is_a_line(link: Link, shown: str) -> None:
         ),
         (
             Refused("rate.muted", "You are muted for 28.9 seconds.", retry_after=28.9),
-            "!! You are muted for 28.9 seconds. (rate.muted)",
+            "!! You are muted for 29 seconds. (rate.muted)",
         ),
         (
             Refused("nick.reserved", "An account's."),
@@ -231,6 +231,12 @@ def test_the_state_of_the_link_is_a_line(link: Link, shown: str) -> None:
 def test_a_refusal_says_why_and_what_to_do(refused: Refused, shown: str) -> None:
     """When to try again, unless the server has said it; the code for those who look it up."""
     assert lines.of_refusal(refused) == [shown]
+
+
+def test_a_refusal_before_a_question_gives_no_other_advice() -> None:
+    """Who is asked for a password cannot type a command."""
+    refused = Refused("nick.reserved", "An account's.")
+    assert lines.of_refusal(refused, asking=True) == ["!! An account's. (nick.reserved)"]
 
 
 @pytest.mark.parametrize(("type", "reason"), [("kick", "kicked"), ("ban", "banned")])

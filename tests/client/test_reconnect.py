@@ -109,6 +109,29 @@ def test_a_cut_is_mended_and_nothing_is_missed(
         assert not [event for event in bob.events(timeout=0) if event.type in ("leave", "join")][1:]
 
 
+@pytest.mark.parametrize("act", ["kick", "ban"])
+def test_who_was_put_out_while_away_stays_out(
+    server: ChatServer, wire: Wire, connect: Connect, links: Links, act: str
+) -> None:
+    """They are told so on coming back, and the others do not have them there again."""
+    with Client(port=server.address[1], nick="bob") as bob:
+        bob.join("dev")
+        alice = connect("alice", on_link=links)
+        alice.join("dev")
+        alice.join("tea")
+        wire.cut(down=True)
+        links.next(Lost)
+        getattr(bob.care, act)("dev", "alice")
+        wire.down = False
+        links.next(Back)
+        alice.ping()
+        heard = [event for event in alice.events(timeout=0) if isinstance(event, events.Leave)]
+        told = {"kick": "kicked", "ban": "banned"}[act]
+        assert [(event.room, event.reason) for event in heard] == [("dev", told)]
+        assert [user.nick for user in bob.users("dev").users] == ["bob"]
+        assert alice.users("tea").count == 1
+
+
 def test_what_is_asked_while_away_waits(wire: Wire, connect: Connect, links: Links) -> None:
     """In its order; a caller that blocks is answered afterwards, whatever its patience."""
     alice = connect("alice", on_link=links, patience=0.2)

@@ -158,7 +158,7 @@ def place() -> Place:
         (requests.Kick(room="dev", target="bob"), ActOk(re="1", room="dev", seq=4, ts=TS), []),
         (
             requests.Kick(room="tea", target="bob"), ActOk(re="1", room="tea", seq=4, ts=TS),
-            ["-- bob is put out in #tea"],
+            ["-- bob is put out of #tea"],
         ),
         (
             requests.Ban(room="*", target="bob"), ActOk(re="1", room="*", ts=TS),

@@ -87,7 +87,7 @@ class Entrance:
                 self._tenancy.release()
                 if not self._can_help(refused):
                     raise
-                self._show(lines.of_refusal(refused))
+                self._show(lines.of_refusal(refused, asking=True))
                 self._ask(refused)
 
     def _given_password(self) -> str | None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 import os
 import queue
-import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -38,21 +37,24 @@ from chat_client.recent import SHOWN, Recent
 from chat_client.room_commands import with_password
 from chat_client.tenancy import Tenancy
 from chat_client.transport import Disconnected
-from chat_client.ui.entrance import LOOPBACK, Entrance, Wish
+from chat_client.ui.endings import (
+    EX_INTERRUPTED,
+    EX_NEGATIVE,
+    EX_REFUSED,
+    EX_UNREADABLE,
+    report,
+    report_end,
+)
+from chat_client.ui.entrance import Entrance, Wish
+from chat_client.ui.piped import plain_text
 from chat_client.ui.questions import Questions
 from chat_client.unanswered import UNSURE
 from chat_schema import replies, requests
 from chat_schema.errors import Refused
-from chat_schema.names import CONTROL, User, same_name
+from chat_schema.names import User, same_name
 
 if TYPE_CHECKING:
     from chat_client.ui.prompt import Prompt
-
-ESCAPE_SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
-"""What programs write to colour and move: CSI, OSC, and the short ones (ECMA-48)."""
-
-CONTROLS = re.compile(rf"[{CONTROL}\n]")
-"""Everything else that a message may not hold."""
 
 PIPE_GIVES_UP = 60.0
 """Seconds without a connection after which a script is told: a restart is over by then."""
@@ -62,27 +64,6 @@ UNCERTAIN = frozenset({UNSURE, "server.storage"})
 
 LEVEL_OF_IGNORES = 3
 """The protocol level from which on a server knows whom one ignores."""
-
-EX_NEGATIVE = 1
-EX_UNREADABLE = 66
-EX_UNAVAILABLE = 69
-EX_LATER = 75
-EX_PROTOCOL = 76
-EX_REFUSED = 77
-EX_INTERRUPTED = 130
-
-EXIT_CODES = {
-    "connection.untrusted": EX_REFUSED,
-    "auth.failed": EX_REFUSED,
-    "server.kicked": EX_REFUSED,
-    "server.banned": EX_REFUSED,
-    "session.revoked": EX_REFUSED,
-    "rate.connections": EX_LATER,
-    "server.full": EX_LATER,
-    "protocol.version": EX_PROTOCOL,
-    "connection.garbled": EX_PROTOCOL,
-}
-"""Ends of a connection that are not simply an unreachable server."""
 
 
 class Plain:
@@ -111,12 +92,12 @@ class Plain:
         try:
             self._client = client = self._connect()
         except Disconnected as ended:
-            return self._report_end(ended)
+            return report_end(ended, self._wish.host)
         except Refused as refused:
             self._complain(lines.of_refusal(refused))
             return EX_REFUSED
         except (KeyTrouble, OSError) as trouble:
-            return self._report_trouble(str(trouble), EX_UNREADABLE)
+            return report(str(trouble), EX_UNREADABLE)
         try:
             self._converse(client)
         except KeyboardInterrupt:
@@ -126,7 +107,7 @@ class Plain:
         finally:
             self._leave(client)
         if self._ended is not None and self._ended.code != QUIT:
-            return self._report_end(self._ended)
+            return report_end(self._ended, self._wish.host)
         return EX_NEGATIVE if self._failed and not self._interactive else 0
 
     # Connecting
@@ -389,18 +370,3 @@ class Plain:
             self._show(text)
         for line in [] if self._interactive else text:
             print(line, file=sys.stderr, flush=True)
-
-    def _report_end(self, ended: Disconnected) -> int:
-        code = self._report_trouble(ended.message, EXIT_CODES.get(ended.code, EX_UNAVAILABLE))
-        if ended.code == "connection.refused" and self._wish.host in LOOPBACK:
-            print("Is a server running there? `chat-server run` starts one.", file=sys.stderr)
-        return code
-
-    def _report_trouble(self, message: str, code: int) -> int:
-        print(f"chat-client: {escape(message)}", file=sys.stderr)
-        return code
-
-
-def plain_text(line: str) -> str:
-    """A line of another program's output as a message: without colours and line ends."""
-    return CONTROLS.sub("", ESCAPE_SEQUENCES.sub("", line))
