@@ -50,7 +50,8 @@ def test_who_was_put_out_while_away_leaves_again(script: Script, type: str, reas
     assert departures(items) == [("dev", reason)]
     [left] = asked(script)
     assert (left["type"], left["room"]) == ("leave", "dev")
-    assert script.tells(event(5)) == []
+    joined = {"type": "join", "room": "dev", "user": user("u3"), "ts": TS}
+    assert script.tells(event(5), joined) == []
     script.says("ok", re=left["id"], room="dev")
     script.session.lose()
     assert list(script.connects()["resume"]["rooms"]) == ["tea", "*"]
@@ -74,6 +75,13 @@ def test_an_address_that_was_banned_is_nobody(script: Script) -> None:
     """Such a ban puts nobody out."""
     seen = {name: value for name, value in act(1, "ban").items() if name != "target"}
     assert departures(script.comes_back(*missed(seen), rooms=["dev", "tea"])) == []
+
+
+def test_an_act_in_a_room_we_are_not_in_is_only_told(script: Script) -> None:
+    """Whoever was kicked out of a room long left has nothing to leave."""
+    items = script.comes_back(act(9, room="garden"), rooms=["dev", "tea"])
+    assert (numbers(items, "garden"), departures(items)) == ([9], [])
+    assert asked(script) == []
 
 
 def test_an_act_on_a_later_page_is_seen_too(script: Script) -> None:
