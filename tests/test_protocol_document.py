@@ -29,6 +29,8 @@ from chat_schema.errors import ERRORS
 from chat_schema.framing import FrameDecoder, encode_frame
 from chat_server.commands.registry import ROWS
 from chat_server.config import Settings
+from chat_server.domain.attempts import ACCOUNT_PATIENCE, ADDRESS_PATIENCE
+from chat_server.domain.meters import LATELY, PATIENCE
 from chat_server.domain.rights import Rank
 from chat_server.journal.base import CID_DAYS
 from chat_server.journal.memory import CIDS
@@ -247,6 +249,9 @@ def test_the_numbers_in_the_prose_are_those_of_the_code() -> None:
         f"at most so many, 1-{limits.SEARCH_PAGE};",
         f"for {CID_DAYS} days the same `cid`",
         f"remembers the last {CIDS:,} at most",
+        f"for an address by up to {ADDRESS_PATIENCE:.0f} s",
+        f"for an account by up to {ACCOUNT_PATIENCE:.0f} s",
+        f"Who {PATIENCE} times within {LATELY:.0f} s was refused",
     ):
         assert said in text
 
