@@ -89,14 +89,8 @@ class ChatServer:
         self._folder = _folder(self.settings)
         self._journal = _journal(self.settings, self._folder, self._clock)
         self._log = EventLog(self.settings.log.messages)
-        self._hub = Hub(
-            self._journal,
-            Rooms(self.settings.limits.rooms),
-            self._log,
-            self.settings.rooms.ownerless,
-            Stays(None if unlimited else terms.stay_limits(self.settings)),
-        )
         self._unlimited = unlimited
+        self._hub = self._make_hub()
         self._workers = Workers(self.settings.server.workers, self.settings.limits.waiting_jobs)
         # apart, so that no search keeps anybody from history, or from coming back
         self._searchers = Workers(1, self.settings.limits.waiting_jobs)
@@ -104,17 +98,12 @@ class ChatServer:
         self._hashers = Workers(auth.hashes_at_once, auth.hashes_waiting)
         self.control = Control()
         self._terms = terms.connection_terms(self.settings)
+        self._measure()
         try:
             self._services = self._make_services()
             self._socket = listen(self.settings.server.host, self.settings.server.port)
-        except (config.ConfigError, OSError):
-            self._let_go()
-            raise
-        self._measure()
-        try:
             self.metrics = self._open_metrics()
-        except config.ConfigError:
-            self._socket.close()
+        except (config.ConfigError, OSError):
             self._let_go()
             raise
         self._loops = [
@@ -245,7 +234,10 @@ class ChatServer:
         gauges.register(self.telemetry, parts)
 
     def _open_metrics(self) -> Metrics | None:
-        """The HTTP server for Prometheus, where one is wanted; raises ConfigError."""
+        """The HTTP server for Prometheus, where one is wanted.
+
+        Raises ConfigError, and then the clients' socket is closed: it was had already.
+        """
         wanted = self.settings.metrics
         if wanted.port is None:
             return None
@@ -259,6 +251,7 @@ class ChatServer:
                 ready=lambda: self.ready,
             )
         except OSError as error:
+            self._socket.close()
             where = f"{wanted.host}:{wanted.port}"
             raise config.ConfigError(f"metrics cannot be on {where}: {error.strerror}") from None
 
@@ -308,6 +301,12 @@ class ChatServer:
 
     def _head_of(self, key: str) -> int:
         return self._journal.position(key).head
+
+    def _make_hub(self) -> Hub:
+        settings = self.settings
+        stays = Stays(None if self._unlimited else terms.stay_limits(settings))
+        rooms = Rooms(settings.limits.rooms)
+        return Hub(self._journal, rooms, self._log, settings.rooms.ownerless, stays)
 
     def _make_services(self) -> Services:
         settings = self.settings
