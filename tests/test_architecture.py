@@ -127,7 +127,7 @@ def test_the_net_knows_no_message(module: Module) -> None:
 @every(modules("chat_server.commands"))
 def test_commands_need_the_domain_and_the_journals_contract(module: Module) -> None:
     """What else they use is passed to them."""
-    allowed = ("composition", "commands", "domain", "journal.base", "journal.words")
+    allowed = ("composition", "metering", "commands", "domain", "journal.base", "journal.words")
     packages = [f"chat_server.{name}" for name in allowed]
     assert all(within(name, "chat_schema", *packages) for name in ours(module))
     assert not module.imports & OUTSIDE

@@ -21,6 +21,7 @@ from chat_server.account_book import AccountBook
 from chat_server.delivery import Delivery
 from chat_server.domain.accounts import Account, Accounts
 from chat_server.domain.addresses import Stays, block_of
+from chat_server.domain.meters import UsedMeters
 from chat_server.domain.moderation import Applicant, Policy
 from chat_server.domain.people import People, Person
 from chat_server.domain.rights import Rank
@@ -41,7 +42,10 @@ SERVER_RANKS = {"admin": Rank.ADMIN, "moderator": Rank.MODERATOR}
 
 
 class Governance:
-    """The part of the hub that decides; see hub.py for the part that moves people."""
+    """The part of the hub that decides; see hub.py for the part that moves people.
+
+    While not `guarded`, no policy of the server's keeps anybody from speaking.
+    """
 
     def __init__(
         self,
@@ -57,6 +61,8 @@ class Governance:
         self._rooms = rooms
         self._seats = Seats(journal, self._people, stays or Stays(None))
         self._room_book = RoomBook(journal, rooms, ownerless)
+        self.guarded = False
+        self.used_meters = UsedMeters()
         self._account_book = AccountBook(journal, self.accounts, self._lock)
         self._delivery = Delivery(self._seats.sessions, self._begin, self._room_book.set_topic)
 
@@ -192,7 +198,13 @@ class Governance:
             policy = self.policy if room is None else room.policy
             outcome = change(policy)
             self._room_book.keep(room)
+            self.guarded = self.policy.guarded
         return outcome
+
+    def when_kept(self, done: Done) -> None:
+        """Have `done` told when what was changed of the server's policy until now is stored."""
+        with self._lock:
+            self._room_book.keep(None, done)
 
     def require_speech(self, session: Session, room: Room | None, now: float) -> None:
         """Raise Refused where a policy forbids the session to speak in the room, or to whisper."""
@@ -200,6 +212,7 @@ class Governance:
             applicant = self.applicant(session)
             rank = self.rank(session)
             refused = self.policy.refuse_speech(applicant, rank, now, None)
+            self.guarded = self.policy.guarded  # the last mute may be over
             if refused is not None:
                 raise on_server(refused)
             if room is not None:
@@ -208,7 +221,7 @@ class Governance:
                 refused = room.policy.refuse_speech(applicant, rank, now, last)
                 room.guarded = room.policy.guarded  # the last mute may be over
                 if refused is None:
-                    room.spoke[applicant.uid] = now
+                    room.note_spoke(applicant.uid, now)
         if refused is not None:
             raise refused
 

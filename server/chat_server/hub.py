@@ -25,8 +25,9 @@ from chat_schema.names import EVERYONE, same_name
 from chat_server import composition
 from chat_server.conversations import Conversations
 from chat_server.domain.accounts import Account
-from chat_server.domain.addresses import Stays
+from chat_server.domain.addresses import Stays, is_loopback_block
 from chat_server.domain.people import Person, new_uid
+from chat_server.domain.rights import Rank
 from chat_server.domain.rooms import Room, Rooms
 from chat_server.eventlog import EventLog
 from chat_server.governance import Governance
@@ -76,7 +77,8 @@ class Hub(Governance):
         earlier = Restoration(
             self._journal, self.accounts, self._people, self._rooms, self._room_book, self._seats
         )
-        held = earlier.take_in()
+        held = earlier.take_in(loops[0].wall)
+        self.guarded = self.policy.guarded
         self._journal.open(self._delivery.hand_on)
         self._conversations.restore()
         earlier.settle(loops[0].stamp)
@@ -130,7 +132,7 @@ class Hub(Governance):
                     for key, room in person.rooms.items()
                     if not self._seats.inside(person, key)
                 }
-                held = Held(person, digest, rooms)
+                held = Held(person, digest, rooms, set())
             self._seats.take(session, person, digest)
         for other in others:
             other.connection.loop.post((_replace, other))
@@ -149,7 +151,7 @@ class Hub(Governance):
             person = self._person(None, account)
             person.meter = person.meter or old.meter  # another name does not fill it
             self._seats.take(session, person, session.digest)
-            stayed = [room for room in rooms if self._stays(session, room)]
+            stayed = [room for room in rooms if self._stays(session, room, old)]
         for room in rooms:
             if room not in stayed:
                 loop.leave(session.connection, room.key)
@@ -319,12 +321,16 @@ class Hub(Governance):
                 self._room_book.own(room, session.known)
         session.rooms[room.key] = room
 
-    def _stays(self, session: Session, room: Room) -> bool:
-        """Enter a room one was in as somebody else, where it lets one in."""
+    def _stays(self, session: Session, room: Room, old: Person) -> bool:
+        """Enter a room one was in as `old`, where it lets one in.
+
+        A password was shown before, but by whoever needed none.
+        """
+        let_in = old.uid in room.policy.invited or room.policy.rank(old.uid) >= Rank.MODERATOR
         try:
             self._require_entry(session, room, None)
         except Refused as refused:
-            if refused.code != "room.password":  # it was shown before
+            if refused.code != "room.password" or let_in:
                 return False
         self._enter(session, room)
         return True
@@ -349,6 +355,8 @@ class Hub(Governance):
         if not self.sessions(person.uid) and not person.held:
             self._people.depart(person)
             self._conversations.leave(person)
+            if person.meter is not None and not (person.account is None and _is_here(person)):
+                self.used_meters.put(person.lasting_name, person.meter)
 
     def _leave(self, person: Person, room: Room, reason: LeaveReason, stamp: str) -> None:
         """Have a person leave a room, unless another session or stay of theirs is in it."""
@@ -365,6 +373,11 @@ class Hub(Governance):
         """Let a room go that nothing is left of; the caller does not hold the lock."""
         with self._lock:
             self._room_book.drop_if_void(room)
+
+
+def _is_here(person: Person) -> bool:
+    """Whether they came from this machine: many guests of one address, all its owner's affair."""
+    return person.block is None or is_loopback_block(person.block)
 
 
 def _replace(loop: Loop, item: tuple[Any, Session]) -> None:

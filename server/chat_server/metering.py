@@ -47,10 +47,7 @@ def charge(
 
     Raises Refused, one of `rate.*`, with `retry_after`. Called on the session's loop.
     """
-    person = session.known
-    meter = person.meter
-    if meter is None:
-        meter = person.meter = Meter(terms)
+    meter = session.known.meter or _meter_of(hub, terms, session)
     now = session.connection.loop.now
     if isinstance(request, requests.Broadcast | requests.Whisper):
         return meter.message(message_cost(request.text), now) if session.operator is None else None
@@ -60,6 +57,21 @@ def charge(
         return meter.message(1, now)
     meter.join(now) if bucket == "joins" else meter.read(now)
     return None
+
+
+def charge_rooms(hub: Hub, terms: MeterTerms, session: Session, rooms: int) -> None:
+    """Charge the rooms that a hello enters anew; raise Refused where none may be."""
+    if rooms:
+        meter = session.known.meter or _meter_of(hub, terms, session)
+        meter.come_home(rooms, session.connection.loop.now)
+
+
+def _meter_of(hub: Hub, terms: MeterTerms, session: Session) -> Meter:
+    """The person's meter: what they had used when they went away, where they were here before."""
+    person = session.known
+    used = hub.used_meters.take(person.lasting_name, session.connection.loop.now)
+    person.meter = used or Meter(terms)
+    return person.meter
 
 
 def _changes(request: Request) -> bool:

@@ -14,9 +14,8 @@ from contextlib import suppress
 from pydantic_core import from_json
 
 from chat_schema.errors import Refused
-from chat_schema.names import EVERYONE
 from chat_server.domain.accounts import Account, Accounts
-from chat_server.domain.moderation import Policy
+from chat_server.domain.moderation import Applicant, Policy
 from chat_server.domain.people import People, Person
 from chat_server.domain.rooms import Room, Rooms
 from chat_server.journal.base import Journal, Stay
@@ -43,12 +42,12 @@ class Restoration:
         self._room_book = room_book
         self._seats = seats
 
-    def take_in(self) -> list[Held]:
-        """Have everything exist again; return the stays, now held."""
+    def take_in(self, now: float) -> list[Held]:
+        """Have everything exist again as of `now`, since 1970; return the stays, now held."""
         self._restore_records()
         for known in self._journal.rooms():
             self._room_book.open(known.name)
-        return [held for stay in self._journal.stays() if (held := self._restore(stay))]
+        return [held for stay in self._journal.stays() if (held := self._restore(stay, now))]
 
     def settle(self, stamp: str) -> None:
         """End the offices of guests who did not outlive the earlier run."""
@@ -66,12 +65,10 @@ class Restoration:
     def _restore_records(self) -> None:
         for _, body in self._journal.records("account"):
             self._accounts.add(Account.from_record(from_json(body)))
-        book = self._room_book
         for key, body in self._journal.records("policy"):
-            book.policies[key] = Policy.from_record(from_json(body))
-        book.policy = book.policies.get(EVERYONE, book.policy)
+            self._room_book.take_in(key, Policy.from_record(from_json(body)))
 
-    def _restore(self, stay: Stay) -> Held | None:
+    def _restore(self, stay: Stay, now: float) -> Held | None:
         """Hold the stay; None where its nick is taken, by one kept later under the same."""
         try:
             account = self._accounts.by_uid(stay.uid)
@@ -80,14 +77,20 @@ class Restoration:
         except Refused:
             self._journal.drop_stay(stay.digest)
             return None
-        return self._seats.restore(person, stay.digest, self._enter(person, stay.rooms))
+        return self._seats.restore(person, stay.digest, self._enter(person, stay.rooms, now))
 
-    def _enter(self, person: Person, names: tuple[str, ...]) -> dict[str, Room]:
-        """Put somebody into rooms they were in, as far as they are allowed now, by key."""
+    def _enter(self, person: Person, names: tuple[str, ...], now: float) -> dict[str, Room]:
+        """Put somebody into rooms they were in, as far as they are allowed now, by key.
+
+        A ban is stored before the stay without the room is: a kill in between leaves both.
+        """
         rooms: dict[str, Room] = {}
+        since = person.account.created if person.account is not None else None
+        applicant = Applicant(person.uid, person.nick, since, "")
         for name in names:
             with suppress(Refused):  # fewer rooms are allowed now
                 room = self._room_book.open(name)
-                self._rooms.enter(room, person)
-                rooms[room.key] = room
+                if room.policy.bans.against(applicant, now) is None:
+                    self._rooms.enter(room, person)
+                    rooms[room.key] = room
         return rooms

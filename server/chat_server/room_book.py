@@ -21,7 +21,7 @@ from chat_server.domain.moderation import Policy
 from chat_server.domain.people import Person
 from chat_server.domain.rights import Rank
 from chat_server.domain.rooms import Room, Rooms
-from chat_server.journal.base import Entry, Journal, JournalFull, ignore
+from chat_server.journal.base import Done, Entry, Journal, JournalFull, ignore
 
 log = logging.getLogger("chat_server")
 
@@ -45,6 +45,13 @@ class RoomBook:
         """Have no office pass on any more: from here on people leave because the server stops."""
         self._closing = True
 
+    def take_in(self, key: str, policy: Policy) -> None:
+        """Have a policy that an earlier run has kept decide again."""
+        self.policies[key] = policy
+        policy.ownerless = key in self._ownerless
+        if key == EVERYONE:
+            self.policy = policy
+
     # Rooms
 
     def open(self, name: str) -> Room:
@@ -56,8 +63,8 @@ class RoomBook:
         room, evicted = self._rooms.open(known.name if known is not None else name)
         if known is not None:
             room.topic = known.topic
-        policy = self.policies.get(room.key)
-        room.govern(policy or Policy())
+        room.govern(self.policies.get(room.key) or Policy())
+        room.policy.ownerless = room.key in self._ownerless
         if evicted is not None:
             self._journal.evict(evicted)
         return room
@@ -78,13 +85,14 @@ class RoomBook:
 
     # Policies
 
-    def keep(self, room: Room | None) -> None:
+    def keep(self, room: Room | None, done: Done = ignore) -> None:
         """Have a policy that was changed decide from now on, and stored where it is worth it.
 
-        None is the server's.
+        None is the server's; `done` is told when that is stored.
         """
         if room is None:
-            self._store(EVERYONE, self.policy)
+            body = to_json(self.policy.as_record()).decode()
+            self._journal.keep_record("policy", EVERYONE, body, done)
         else:
             room.govern(room.policy)
             self._store(room.key, room.policy)
@@ -101,19 +109,15 @@ class RoomBook:
 
     def own(self, room: Room, person: Person) -> None:
         """Give the room to somebody, where nobody has it."""
-        registered = person.account is not None
-        if room.key not in self._ownerless and room.policy.enter(
-            person.uid, person.nick, registered=registered
-        ):
+        if room.policy.enter(person.uid, person.nick, registered=person.account is not None):
             self.keep(room)
 
     def disown(self, room: Room, uid: str, stamp: str) -> None:
         """End the office of a guest who has left, and pass it on where it was the last owner's."""
         if self._closing or (room.members and room.policy.rank(uid) < Rank.MODERATOR):
             return
-        ownerless = room.key in self._ownerless
-        heir = room.policy.leave(uid, {} if ownerless else room.members)
-        if not room.members and room.policy.forgettable and not ownerless:
+        heir = room.policy.leave(uid, room.members)
+        if not room.members and room.policy.forgettable:
             room.policy = Policy()
         self.keep(room)
         if heir is not None:

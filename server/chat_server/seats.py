@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 
 
 class Held(NamedTuple):
-    """The stay of somebody whose connection was lost, or whose server was restarted."""
+    """The stay of somebody whose connection was lost, or whose server was restarted.
+
+    `lost` are the keys of rooms they were put out of meanwhile.
+    """
 
     person: Person
     digest: str
     rooms: dict[str, Room]
+    lost: set[str]
 
 
 class Seats:
@@ -92,14 +96,14 @@ class Seats:
         if not self._counted.hold(digest, address):
             return None
         person.held.add(digest)
-        held = self.held[digest] = Held(person, digest, rooms)
+        held = self.held[digest] = Held(person, digest, rooms, set())
         return held
 
     def restore(self, person: Person, digest: str, rooms: dict[str, Room]) -> Held:
         """Hold a stay of an earlier run, which counts against no address."""
         self._people.remember(digest, person)
         person.held.add(digest)
-        held = self.held[digest] = Held(person, digest, rooms)
+        held = self.held[digest] = Held(person, digest, rooms, set())
         return held
 
     def take_up(self, person: Person, digest: str) -> Held | None:
@@ -125,6 +129,7 @@ class Seats:
 
     def _put_out_held(self, held: Held, room: Room) -> None:
         if held.rooms.pop(room.key, None) is not None:
+            held.lost.add(room.key)
             self._keep(held.person, held.digest, held.rooms, ignore)
 
     def _keep(self, person: Person, digest: str, rooms: dict[str, Room], done: Done) -> None:

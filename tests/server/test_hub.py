@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chat_schema import limits
 from chat_schema.framing import encode_frame
 from chat_schema.names import conversation_of
-from chat_server.domain.moderation import Policy
+from chat_server.domain.moderation import Policy, Sanction
 from chat_server.journal.base import Done, Stay
 from chat_server.journal.memory import MemoryJournal
 from chat_server.seats import Held
@@ -354,6 +354,32 @@ def test_a_guests_office_ends_with_a_restart_that_their_stay_did_not_outlive() -
         bob = book.person("bob", "dev")
         [event] = bob.asks("history", room="dev", after=1)["events"]
         assert (event["type"], event["target"]["uid"], event["role"]) == ("promote", "u1", "owner")
+
+
+def test_who_was_banned_just_before_a_kill_is_not_put_back() -> None:
+    """The ban was stored, and the stay without the room not yet."""
+    diary = Diary(stay("u1", "alice", "Dev", "ops")).tell("Dev")
+    policy = Policy()
+    policy.bans.impose(Sanction("#1", "bob", 0.0, nick="alice", uid="u1"))
+    diary.keep_record("policy", "dev", json.dumps(policy.as_record()), lambda refused: None)
+    with Playbook(journal=diary) as book:
+        alice = book.stranger()
+        welcome = alice.asks("hello", resume=resume_of(dev=0, ops=0))
+        assert welcome["resume"]["rooms"] == ["ops"]
+
+
+def test_who_was_put_out_while_away_is_not_let_in_by_coming_back(book: Playbook) -> None:
+    """Nor does naming the room in the hello undo a kick; joining it does."""
+    bob = book.person("bob", "dev")
+    alice = book.stranger()
+    token = alice.asks("hello", nick="alice", resume={})["resume"]["token"]
+    alice.asks("join", room="dev")
+    alice.connection.abort("reset")
+    assert bob.asks("kick", room="dev", target="alice")["type"] == "ok"
+    back = book.stranger(1)
+    wish = {"token": token, "rooms": {"dev": ["", 0]}}
+    assert back.asks("hello", resume=wish)["resume"]["rooms"] == []
+    assert back.asks("join", room="dev")["type"] == "ok"
 
 
 def test_those_who_do_not_return_after_a_restart_are_let_go() -> None:

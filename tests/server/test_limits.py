@@ -254,13 +254,46 @@ def test_a_return_does_not_fill_the_bucket(book: Playbook) -> None:
     assert say(back) == "rate.messages"
 
 
-def test_rooms_that_a_return_brings_are_not_joins(book: Playbook) -> None:
-    """Nobody loses a room for having been cut off."""
-    rooms = {f"r{number}": ["", 0] for number in range(10)}
-    alice = book.stranger()
-    welcome = alice.asks("hello", nick="alice", resume={"rooms": rooms})
-    assert len(welcome["resume"]["rooms"]) == 10
-    assert ask(alice, "join", room="general")["type"] == "ok"
+def come(book: Playbook, rooms: list[str], token: str | None = None) -> tuple[Actor, Frame]:
+    """Somebody whose hello names these rooms, and what `welcome.resume` tells them."""
+    actor = book.stranger()
+    wish = {"rooms": {room: ["", 0] for room in rooms}} | ({"token": token} if token else {})
+    welcome = actor.asks("hello", nick=None if token else "alice", resume=wish)
+    return actor, welcome["resume"]
+
+
+def test_the_rooms_of_a_stay_are_not_joins(book: Playbook) -> None:
+    """Nobody loses a room for having been cut off, however often."""
+    rooms = [f"r{number}" for number in range(10)]
+    alice, resume = come(book, rooms)
+    for _ in range(5):
+        alice.sends(OSError("cut"))
+        alice, resume = come(book, rooms, resume["token"])
+        assert len(resume["rooms"]) == 10
+
+
+def test_rooms_that_a_hello_brings_anew_are_a_debt(book: Playbook) -> None:
+    """All of them are entered, once; who comes with others each time is not let into them."""
+    alice, resume = come(book, [f"r{number}" for number in range(10)])
+    assert len(resume["rooms"]) == 10
+    assert ask(alice, "join", room="general")["code"] == "rate.joins"
+    alice.sends(OSError("cut"))
+    alice, resume = come(book, ["r1", "other"], resume["token"])
+    assert resume["rooms"] == ["r1"]
+
+
+def test_who_leaves_and_comes_anew_has_used_what_they_have_used(book: Playbook) -> None:
+    """A guest by the address, until it has filled up again; who is elsewhere has a full one."""
+    alice = book.person("alice", "general")
+    assert say_at_once(alice, 6)[-2]["type"] == "broadcast"
+    alice.says("quit")
+    elsewhere = book.person("carol", "general", address="203.0.113.9")
+    assert say_at_once(elsewhere, 1)[-1]["type"] == "ok"
+    again = book.person("bob", "general")
+    assert say(again) == "rate.messages"
+    again.says("quit")
+    book.pass_time(30)
+    assert say(book.person("dave", "general")) == "ok"
 
 
 def test_each_guest_has_a_burst_of_their_own(book: Playbook, alice: Actor) -> None:

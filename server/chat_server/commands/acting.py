@@ -19,7 +19,7 @@ from chat_schema.moderation_replies import ActOk
 from chat_schema.names import EVERYONE, User
 from chat_schema.request import Request
 from chat_server import composition
-from chat_server.commands.results import Answer
+from chat_server.commands.results import Answer, Awaited, Finish
 from chat_server.domain.people import Person
 from chat_server.domain.rights import Rank
 from chat_server.domain.rooms import Room
@@ -146,9 +146,19 @@ def note(services: Services, session: Session, deed: Deed, room: Room | None) ->
     )
 
 
-def done_at(session: Session) -> Answer:
-    """The reply to an act on the whole server, which has no number."""
-    return partial(ActOk, room=EVERYONE, ts=session.connection.loop.stamp)
+def done_at(services: Services, session: Session) -> Awaited:
+    """The reply to an act on the whole server, which has no number, when it is stored."""
+    answer = partial(ActOk, room=EVERYONE, ts=session.connection.loop.stamp)
+    return when_kept(services, answer)
+
+
+def when_kept(services: Services, answer: Answer) -> Awaited:
+    """Answer when the server's policy is stored as it is now."""
+
+    def start(finish: Finish) -> None:
+        services.hub.when_kept(lambda refused: finish(None if refused else answer, refused))
+
+    return Awaited(start)
 
 
 def nothing() -> None:

@@ -14,6 +14,7 @@ from chat_schema import admin_requests, limits, moderation_replies, replies
 from chat_schema.errors import Refused
 from chat_schema.names import EVERYONE
 from chat_schema.reply import Ok
+from chat_server.commands.acting import when_kept
 from chat_server.commands.proof import prove, require_private, was_right
 from chat_server.commands.results import Answer, Awaited, Later
 from chat_server.commands.resume import role_of
@@ -130,14 +131,17 @@ def stats(services: Services, session: Session, request: admin_requests.Stats) -
     return partial(moderation_replies.StatsOk, stats=services.telemetry.stats())
 
 
-def lockdown(services: Services, session: Session, request: admin_requests.Lockdown) -> Answer:
+def lockdown(
+    services: Services, session: Session, request: admin_requests.Lockdown
+) -> Answer | Awaited:
     """Tell who may come in, or change it; who is in stays."""
     level = request.level
     if level is not None:
         services.hub.govern(None, lambda policy: setattr(policy, "lockdown", level))
         services.audit.note(session, "lockdown", room=EVERYONE, detail=level)
     now = cast(moderation_replies.Lockdown, services.hub.policy.lockdown)
-    return partial(moderation_replies.LockdownOk, level=now)
+    answer = partial(moderation_replies.LockdownOk, level=now)
+    return answer if level is None else when_kept(services, answer)
 
 
 def audit(services: Services, session: Session, request: admin_requests.Audit) -> Later:

@@ -24,7 +24,7 @@ from chat_server.commands.acting import (
     place,
     require_above,
 )
-from chat_server.commands.results import Answer
+from chat_server.commands.results import Answer, Awaited
 from chat_server.domain.moderation import Policy
 from chat_server.domain.people import Person
 from chat_server.domain.rights import Rank
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 
 def unban(
     services: Services, session: Session, request: moderation_requests.Unban
-) -> Answer | None:
+) -> Awaited | None:
     """Let somebody in again."""
     return _lift(services, session, request, "bans")
 
 
 def unmute(
     services: Services, session: Session, request: moderation_requests.Unmute
-) -> Answer | None:
+) -> Awaited | None:
     """Let somebody speak again."""
     found = services.hub.find(request.target)
     if request.room == EVERYONE and isinstance(found, Person):
@@ -54,7 +54,7 @@ def unmute(
         if flooding.unmute_flooder(found, session.connection.loop.now):
             deed = Deed("unmute", {"target": found.user}, nothing, nothing, flooding.REASON)
             note(services, session, deed, None)
-            return done_at(session)
+            return done_at(services, session)
     return _lift(services, session, request, "mutes")
 
 
@@ -79,7 +79,7 @@ def _lift(
     session: Session,
     request: moderation_requests.Unban | moderation_requests.Unmute,
     kind: str,
-) -> Answer | None:
+) -> Awaited | None:
     """End the bans or mutes that are named by a nick, a network or an id."""
     hub = services.hub
     room = place(services, session, request.room)
@@ -97,7 +97,7 @@ def _lift(
     deed = Deed(request.type, extra, nothing, undo, detail)
     if room is None:
         note(services, session, deed, None)
-        return done_at(session)
+        return done_at(services, session)
     perform(services, session, request, room, deed)
     return None
 

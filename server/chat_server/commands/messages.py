@@ -33,7 +33,7 @@ def broadcast(services: Services, session: Session, request: requests.Broadcast)
         voice = room.voices.get(session.known.uid)  # first: a mute from here on withdraws it
         if voice is None:
             _require_everyone(room)
-        if room.guarded or services.hub.policy.guarded:
+        if room.guarded or services.hub.guarded:
             services.hub.require_speech(session, room, session.connection.loop.wall)
     except Refused as refused:
         room, unless = _sent_before(request, refused, Room(request.room))
@@ -132,7 +132,7 @@ def _require_heard(services: Services, session: Session, other: Person) -> None:
     """Refuse a whisper to oneself, of somebody muted, or to somebody who ignores them."""
     if other.uid == session.known.uid:
         raise Refused("user.self", "You cannot whisper to yourself.", field="to")
-    if services.hub.policy.guarded:
+    if services.hub.guarded:
         services.hub.require_speech(session, None, session.connection.loop.wall)
     if session.known.uid in other.ignored:
         raise Refused("user.ignores", f"{other.nick} takes no whispers from you.", field="to")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from hashlib import sha256
 from itertools import islice
@@ -26,6 +26,7 @@ from chat_schema.moderation_replies import ServerRole
 from chat_schema.names import EVERYONE, same_name
 from chat_server.commands.history import readable
 from chat_server.commands.results import Answer, Awaited, Finish
+from chat_server.metering import charge_rooms
 
 if TYPE_CHECKING:
     from chat_server.dispatch import Session
@@ -138,7 +139,8 @@ def _take_up(
     session.connection.welcomed()
     session.connection.outbox.hold()
     wanted = [room.name for room in held.rooms.values()] if cursors is None else _rooms_in(cursors)
-    heads = _enter(services, session, wanted)
+    kept = [name for name in wanted if same_name(name) not in held.lost]
+    heads = _enter(services, session, kept, held.rooms)
     _leave(services, session, held.rooms)
     return heads
 
@@ -147,17 +149,42 @@ def _rooms_in(cursors: Cursors) -> list[str]:
     return [name for name in cursors if name != EVERYONE and not name.startswith("dm:")]
 
 
-def _enter(services: Services, session: Session, names: list[str]) -> dict[str, int]:
-    """Enter the rooms; return the number at which each was, after which everything comes live."""
+def _enter(
+    services: Services, session: Session, names: list[str], paid: Collection[str] = ()
+) -> dict[str, int]:
+    """Enter the rooms; return the number at which each was, after which everything comes live.
+
+    Those of the stay, `paid` by their keys, cost nothing.
+    """
     heads: dict[str, int] = {}
+    codes: list[str] = []
+    new = [name for name in names if same_name(name) not in paid]
+    try:
+        if services.meters is not None:
+            charge_rooms(services.hub, services.meters, session, len(new))
+    except Refused:
+        names = [name for name in names if name not in new]
     for name in names[: services.limits.rooms]:
         try:
             room, audience = services.hub.enter(session, name)
         except Refused as refused:  # the client sees in `rooms` that it is not there
-            log.info("a room could not be entered again: %s", refused.code)
+            codes.append(refused.code)
         else:  # now: entering the next one takes what has come for this one
             heads.setdefault(room.key, audience.delivered)
+    _note_refused(services, session, codes)
     return heads
+
+
+def _note_refused(services: Services, session: Session, codes: list[str]) -> None:
+    """Tell the log in one line: whoever comes may name any rooms, and many."""
+    if codes:
+        services.log.note(
+            "rooms_refused",
+            nick=session.known.nick,
+            address=session.connection.address,
+            rooms=len(codes),
+            codes=",".join(sorted(set(codes))),
+        )
 
 
 def _leave(services: Services, session: Session, rooms: Mapping[str, Room]) -> None:

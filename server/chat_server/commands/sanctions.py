@@ -27,7 +27,7 @@ from chat_server.commands.acting import (
     require_inside,
     user_of,
 )
-from chat_server.commands.results import Answer
+from chat_server.commands.results import Awaited
 from chat_server.domain.addresses import block_of
 from chat_server.domain.moderation import Policy
 from chat_server.domain.people import Person
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 Sanctioned = moderation_requests.Ban | moderation_requests.Mute
 
 
-def kick(services: Services, session: Session, request: moderation_requests.Kick) -> Answer | None:
+def kick(services: Services, session: Session, request: moderation_requests.Kick) -> Awaited | None:
     """Put somebody out; they may come back."""
     hub = services.hub
     room = place(services, session, request.room)
@@ -73,17 +73,17 @@ def kick(services: Services, session: Session, request: moderation_requests.Kick
     return None
 
 
-def _kick_off(services: Services, session: Session, found: Person | Account, deed: Deed) -> Answer:
+def _kick_off(services: Services, session: Session, found: Person | Account, deed: Deed) -> Awaited:
     """End all connections of somebody, and their stays."""
     if not isinstance(found, Person):
         raise Refused("user.absent", f"{found.name} is not online.", field="target")
     text = "An administrator ended your connection" + _because(deed.detail)
     note(services, session, deed, None)
     services.hub.put_off(found.uid, Refused("server.kicked", text), session.connection.loop.stamp)
-    return done_at(session)
+    return done_at(services, session)
 
 
-def ban(services: Services, session: Session, request: moderation_requests.Ban) -> Answer | None:
+def ban(services: Services, session: Session, request: moderation_requests.Ban) -> Awaited | None:
     """Put somebody out and keep them out, or keep out whoever comes from an address."""
     hub = services.hub
     room = place(services, session, request.room)
@@ -93,7 +93,7 @@ def ban(services: Services, session: Session, request: moderation_requests.Ban) 
     if room is None:
         note(services, session, deed, None)
         _put_off(hub, sanction, session)
-        return done_at(session)
+        return done_at(services, session)
     if found is not None:
         text = f"You are banned from the room{sanction.words(session.connection.loop.wall)}"
         hub.withdraw(found.uid, room, Refused("room.banned", text))
@@ -101,7 +101,7 @@ def ban(services: Services, session: Session, request: moderation_requests.Ban) 
     return None
 
 
-def mute(services: Services, session: Session, request: moderation_requests.Mute) -> Answer | None:
+def mute(services: Services, session: Session, request: moderation_requests.Mute) -> Awaited | None:
     """Let somebody hear and not speak."""
     hub, wall = services.hub, session.connection.loop.wall
     room = place(services, session, request.room)
@@ -118,7 +118,7 @@ def mute(services: Services, session: Session, request: moderation_requests.Mute
     deed = _deed(hub, "mute", sanction, found, room)
     if room is None:
         note(services, session, deed, None)
-        return done_at(session)
+        return done_at(services, session)
     perform(services, session, request, room, deed)
     return None
 

@@ -119,6 +119,11 @@ def block_of(address: str) -> str:
     return parsed.exploded[:19] if isinstance(parsed, IPv6Address) else str(parsed)
 
 
+def is_loopback_block(block: str) -> bool:
+    """Whether a block is one of this machine."""
+    return block.startswith("127.") or block == block_of("::1")
+
+
 def is_loopback(address: str) -> bool:
     """Whether it is this machine's own. Raises ValueError where it is no address."""
     return _parse(address).is_loopback

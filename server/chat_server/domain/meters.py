@@ -27,6 +27,9 @@ PATIENCE = 5
 LATELY = 30.0
 """Seconds in which those refusals count; who is refused now and then is no flood."""
 
+USED = 10_000
+"""Meters of those who have gone that are remembered; the oldest go first."""
+
 Warned = Literal["warn"]
 
 Metered = Literal["messages", "joins", "reads"]
@@ -78,6 +81,11 @@ class Bucket:
         lacking = min(cost, self._burst) - self._level_at(now)
         return math.floor(10 * lacking / self._per_second + 1) / 10
 
+    @property
+    def fills_at(self) -> float:
+        """When it is full again if nothing more is taken."""
+        return self._at + (self._burst - self._level) / self._per_second
+
     def _level_at(self, now: float) -> float:
         return min(self._burst, self._level + (now - self._at) * self._per_second)
 
@@ -125,6 +133,20 @@ class Meter:
             words = "You join and change your nick too often; wait a little."
             raise Refused("rate.joins", words, retry_after=self._joins.wait(1, now))
 
+    def come_home(self, rooms: int, now: float) -> None:
+        """Charge the rooms that a hello enters anew: where one may be entered, all may, as a debt.
+
+        Raises Refused, `rate.joins`.
+        """
+        self.join(now)
+        self._joins.owe(rooms - 1, now)
+
+    @property
+    def fills_at(self) -> float:
+        """When nothing of what was used counts any more."""
+        buckets = (self._messages, self._joins, self._reads)
+        return max(self.muted_until, *(bucket.fills_at for bucket in buckets))
+
     def read(self, now: float) -> None:
         """Charge a list, a page of history or a search; raise Refused, `rate.reads`."""
         if not self._reads.spend(1, now):
@@ -155,6 +177,32 @@ class Meter:
         left = math.ceil(10 * (self.muted_until - now)) / 10
         words = f"You are muted for {left:g} seconds for sending too many messages."
         return Refused("rate.muted", words, retry_after=max(left, self._messages.wait(cost, now)))
+
+
+class UsedMeters:
+    """Meters of people who have gone, until they are full: to come back does not fill them.
+
+    By whatever outlives the person: the account, or the address. Any thread may call.
+    """
+
+    def __init__(self, most: int = USED) -> None:
+        self._most = most
+        self._meters: dict[str, Meter] = {}
+
+    def __len__(self) -> int:
+        return len(self._meters)
+
+    def put(self, name: str, meter: Meter) -> None:
+        """Keep the meter of somebody who has gone, if none is kept that takes longer to fill."""
+        other = self._meters.pop(name, meter)
+        self._meters[name] = max(other, meter, key=lambda one: one.fills_at)
+        if len(self._meters) > self._most:
+            self._meters.pop(next(iter(self._meters)), None)
+
+    def take(self, name: str, now: float) -> Meter | None:
+        """The meter of somebody who is back; None where it is full by now."""
+        meter = self._meters.pop(name, None)
+        return meter if meter is not None and meter.fills_at > now else None
 
 
 def message_cost(text: str) -> int:

@@ -33,10 +33,12 @@ class Policy:
     """One room's, or the server's.
 
     `owners` and `moderators` are names by uid, in the order of appointment, `invited` those who may
-    enter whatever the mode; `registered` has the uids of accounts among them.
+    enter whatever the mode; `registered` has the uids of accounts among them. What is `ownerless`
+    nobody owns for having come first or being there, and it is never forgotten.
     """
 
     def __init__(self) -> None:
+        self.ownerless = False
         self.owners: dict[str, str] = {}
         self.moderators: dict[str, str] = {}
         self.invited: dict[str, str] = {}
@@ -63,7 +65,7 @@ class Policy:
     @property
     def forgettable(self) -> bool:
         """Whether it ends when the last member leaves: no account owns the room."""
-        return not any(uid in self.registered for uid in self.owners)
+        return not self.ownerless and not any(uid in self.registered for uid in self.owners)
 
     @property
     def blank(self) -> bool:
@@ -113,7 +115,7 @@ class Policy:
 
     def enter(self, uid: str, name: str, *, registered: bool) -> bool:
         """Let who enters own what nobody owns; return whether they do since now."""
-        if self.owners:
+        if self.owners or self.ownerless:
             return False
         self._hold(uid, name, Rank.OWNER, registered)
         return True
@@ -148,7 +150,7 @@ class Policy:
         """
         banned = {ban.uid for ban in self.bans}  # one may be on the way out
         heirs = [other for other in members if other != uid and other not in banned]
-        if self.owners or not heirs:
+        if self.owners or self.ownerless or not heirs:
             return None
         heir = next((other for other in self.moderators if other in heirs), heirs[0])
         person = members[heir]

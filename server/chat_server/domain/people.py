@@ -67,6 +67,11 @@ class Person:
         self.rename(self.nick)
 
     @property
+    def lasting_name(self) -> str:
+        """What stays of them when they go: the account, or where they were."""
+        return self.account.uid if self.account is not None else self.block or ""
+
+    @property
     def registered(self) -> bool:
         """Whether the nick is the name of the person's own account."""
         return self.account is not None and same_name(self.account.name) == same_name(self.nick)

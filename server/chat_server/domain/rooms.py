@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from chat_schema.errors import Refused
+from chat_schema.limits import SLOW_SECONDS
 from chat_schema.names import same_name
 from chat_server.domain.moderation import Policy
 from chat_server.domain.people import Person
 from chat_server.domain.voice import Voice
+
+SPOKE = 10_000
+"""Speakers whose last moment a room remembers; the longest silent go first."""
 
 
 class Room:
@@ -27,6 +31,13 @@ class Room:
         self.members: dict[str, Person] = {}
         self.voices: dict[str, Voice] = {}
         self.spoke: dict[str, float] = {}
+
+    def note_spoke(self, uid: str, now: float) -> None:
+        """Remember when somebody spoke, whether they leave or not, while slow mode asks for it."""
+        self.spoke.pop(uid, None)
+        self.spoke[uid] = now
+        while len(self.spoke) > SPOKE or now - next(iter(self.spoke.values())) > SLOW_SECONDS:
+            del self.spoke[next(iter(self.spoke))]
 
     def govern(self, policy: Policy) -> None:
         """Have `policy`, which may have changed, decide from now on."""
@@ -77,8 +88,8 @@ class Rooms:
             return False
         del person.rooms[room.key]
         del room.voices[person.uid]
-        room.spoke.pop(person.uid, None)
         if not room.members:
+            room.spoke.clear()
             self._empty[room.key] = None
         return True
 

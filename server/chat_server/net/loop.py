@@ -209,9 +209,10 @@ class Loop:
     def leave(self, connection: Connection, key: str) -> None:
         """Take the connection out of the audience, after what was published there."""
         self.drain()
-        audience = connection.audiences.pop(key)
-        audience.remove(connection.outbox)
-        self._let_go(key, audience)
+        audience = connection.audiences.pop(key, None)
+        if audience is not None:  # what was just drained may have taken it out already
+            audience.remove(connection.outbox)
+            self._let_go(key, audience)
 
     def leave_all(self, connection: Connection) -> None:
         """Take a connection that has ended out of every audience."""

@@ -9,8 +9,11 @@ import pytest
 from pydantic import SecretStr
 
 from chat_schema import limits
+from chat_schema.errors import Refused
 from chat_server.commands import administration
 from chat_server.domain.people import Person
+from chat_server.journal.base import Done
+from chat_server.journal.memory import MemoryJournal
 from chat_server.settings import Admin
 from tests.support.playbook import Actor, Frame, Playbook
 
@@ -428,3 +431,44 @@ def test_no_password_and_no_hash_is_in_the_audit(book: Playbook, operator: Actor
         assert SECRET not in text
         assert "horse" not in text
         assert "argon2" not in text
+
+
+# What is acknowledged is stored
+
+
+class SlowRecords(MemoryJournal):
+    """A journal whose records are stored when a test says so."""
+
+    def __init__(self) -> None:
+        super().__init__(kept=1000, budget=2**24)
+        self.unstored: list[Done] = []
+
+    def keep_record(self, kind: str, key: str, body: str | None, done: Done) -> None:
+        """Let whoever asks wait."""
+        self.unstored.append(done)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"type": "lockdown", "level": "registrations"},
+        {"type": "ban", "room": "*", "target": "192.0.2.77"},
+        {"type": "mute", "room": "*", "target": "mallory"},
+    ],
+    ids=lambda request: request["type"],
+)
+def test_an_act_on_the_server_is_answered_when_it_is_stored(request_: Frame) -> None:
+    """As a message is: after the `ok` no kill makes it undone; where it cannot be, it says so."""
+    journal = SlowRecords()
+    with Playbook(journal=journal) as book:
+        boss = book.person("boss", address=HERE)
+        boss.session.elevated = True
+        book.person("mallory")
+        for failure, answer in ((None, "ok"), (Refused("server.storage", "No."), "error")):
+            boss.says(id="1", **request_)
+            boss.hears_nothing()
+            for done in journal.unstored:
+                done(failure)
+            journal.unstored.clear()
+            book.settle()
+            boss.hears(answer, re="1")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chat_schema.errors import Refused
 from chat_schema.replies import Rate
-from chat_server.domain.meters import Bucket, Meter, MeterTerms, message_cost
+from chat_server.domain.meters import Bucket, Meter, MeterTerms, UsedMeters, message_cost
 
 TERMS = MeterTerms(
     messages=Rate(burst=10, per_second=5),
@@ -225,12 +225,29 @@ def test_a_message_costs_a_unit_for_each_kib_begun(text: str, cost: int) -> None
 
 def test_who_waits_as_told_is_never_muted() -> None:
     """However long it goes on: a refusal after the wait begins the count anew."""
-    meter, now, refused = Meter(TERMS), HOUR, 0
+    meter, now, codes = Meter(TERMS), HOUR, []
     for _ in range(60):
         try:
             meter.message(1, now)
         except Refused as refusal:
-            assert refusal.code == "rate.messages"
-            assert refusal.retry_after is not None
-            refused, now = refused + 1, now + refusal.retry_after
-    assert refused > 20
+            codes.append(refusal.code)
+            now += refusal.retry_after or 0
+    assert codes == ["rate.messages"] * len(codes)
+    assert len(codes) > 20
+
+
+def test_what_somebody_used_is_remembered_until_it_is_full_again() -> None:
+    """The one that takes longest of a name; the oldest names go first."""
+    used, fresh, spent = UsedMeters(most=2), Meter(TERMS), Meter(TERMS)
+    fresh.message(1, HOUR)
+    for _ in range(5):
+        spent.message(1, HOUR)
+    used.put("a", spent)
+    used.put("a", fresh)
+    assert used.take("a", HOUR) is spent
+    used.put("a", spent)
+    assert used.take("a", spent.fills_at) is None
+    for name in ("x", "y", "z"):
+        used.put(name, spent)
+    assert len(used) == 2
+    assert used.take("x", HOUR) is None

@@ -350,6 +350,16 @@ def test_leaving_takes_first_what_was_posted(loop: HandLoop) -> None:
     assert loop.audiences == {}
 
 
+def test_leaving_what_is_left_in_the_inbox_first_is_no_fault(loop: HandLoop) -> None:
+    """Somebody is put out by another loop while their own request fails."""
+    connection, _ = connect(loop)
+    loop.enter(connection, "a")
+    loop.post((lambda loop, item: loop.leave(connection, "a"),))
+    loop.leave(connection, "a")
+    assert connection.audiences == {}
+    assert loop.audiences == {}
+
+
 def test_a_resumed_connection_goes_on_in_the_next_step_not_at_once(loop: HandLoop) -> None:
     """Whoever resumes it is in the middle of something."""
     connection, _ = connect(loop)

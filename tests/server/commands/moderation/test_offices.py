@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support.playbook import Actor
-from tests.support.town import Town, code
+from tests.support.town import PASSWORD, Town, code
 
 # Offices
 
@@ -133,6 +133,40 @@ def test_nobody_owns_the_lobby(town: Town) -> None:
 
 
 # Invitations and modes
+
+
+def test_nobody_inherits_the_lobby(town: Town) -> None:
+    """When a moderator is demoted there, or an owner's account is removed, guests stay guests."""
+    admin, mallory = town.admin(), town.person("mallory", "lobby")
+    olga = town.account("olga", "lobby")
+    town.account("bob", "lobby")
+    for request in (
+        {"type": "promote", "target": "bob"},
+        {"type": "promote", "target": "olga", "role": "owner"},
+        {"type": "demote", "target": "bob"},
+    ):
+        assert admin.asks(request.pop("type"), room="lobby", **request)["type"] == "ok"
+    assert olga.asks("unregister", password=PASSWORD)["type"] == "ok"
+    assert mallory.asks("mods", room="lobby")["mods"] == []
+    assert code(mallory.asks("mode", room="lobby", slow=9)) == "permission.denied"
+
+
+def test_slow_mode_is_not_undone_by_leaving(town: Town, alice: Actor, mallory: Actor) -> None:
+    """Who comes back waits as long as before."""
+    alice.asks("mode", room="den", slow=60)
+    assert mallory.asks("broadcast", room="den", text="one")["type"] == "ok"
+    mallory.asks("leave", room="den")
+    mallory.asks("join", room="den")
+    assert code(mallory.asks("broadcast", room="den", text="two")) == "room.slow"
+
+
+def test_who_needed_no_password_does_not_stay_as_somebody_who_does(town: Town) -> None:
+    """An invitation is the account's: the guest they log out to has shown nothing."""
+    alice, bob = town.person("alice", "vault"), town.account("bob")
+    alice.asks("mode", room="vault", password="sesame")
+    alice.asks("invite", room="vault", target="bob")
+    assert bob.asks("join", room="vault")["type"] == "ok"
+    assert bob.asks("logout")["rooms"] == []
 
 
 def test_an_invitation_opens_a_closed_room(town: Town, alice: Actor) -> None:
