@@ -1,4 +1,4 @@
-"""Who of those with power did what: kept with the journal for good, and told to the event log.
+"""Who of those with power did what: kept with the journal, and told to the event log.
 
 Rules:
 - It is told what was done, after it was; an act that cannot be kept is done all the same, and then

@@ -1,4 +1,8 @@
-"""Rows of facts as text: columns for people, tabs or JSON for programs; one row a line."""
+"""Rows of facts as text: columns for people, tabs or JSON for programs; one row a line.
+
+Rules:
+- What strangers have typed is among the values: everything goes out through `harmless`.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,14 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-Row = Mapping[str, Any]
+from chat_server.loglines import harmless
 
-BREAKS = str.maketrans("\t\n\r", "   ")
-"""What would break a line or a column."""
+Row = Mapping[str, Any]
 
 
 def as_json(rows: Iterable[Row]) -> Iterator[str]:
     """Each row as a JSON object."""
-    return (json.dumps(row, ensure_ascii=False) for row in rows)
+    return (harmless(json.dumps(row, ensure_ascii=False)) for row in rows)
 
 
 def with_tabs(rows: Iterable[Row], names: Sequence[str]) -> Iterator[str]:
@@ -39,5 +42,5 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return ",".join(map(_text, value))
     if isinstance(value, dict):  # somebody
-        return str(value.get("nick", ""))
-    return str(value).translate(BREAKS)
+        return harmless(str(value.get("nick", "")))
+    return harmless(str(value))

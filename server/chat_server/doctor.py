@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from chat_server.journal.database import DatabaseRefused, check
-from chat_server.journal.folder import DATABASE
+from chat_server.journal.folder import DATABASE, others_write
+from chat_server.loglines import harmless
 from chat_server.net.listener import listen
 from chat_server.net.tls import TlsContext, TlsRefused
 from chat_server.settings import Server, Settings, Tls
@@ -51,7 +52,8 @@ class Finding(NamedTuple):
     advice: str = ""
 
     def __str__(self) -> str:
-        return f"{self.verdict:<4}  {self.text}" + (f": {self.advice}" if self.advice else "")
+        advice = f": {self.advice}" if self.advice else ""
+        return harmless(f"{self.verdict:<4}  {self.text}{advice}")
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -130,6 +132,9 @@ def _future(folder: Path) -> Iterator[Finding]:
 
 
 def _permissions(folder: Path) -> Iterator[Finding]:
+    if others_write(folder):
+        yield Finding("FAIL", f"others can write in {folder}", f"chmod 700 {folder}")
+        return
     for path in (folder, folder / DATABASE):
         if path.exists() and path.stat().st_mode & 0o077:
             mode = "700" if path is folder else "600"

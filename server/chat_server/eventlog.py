@@ -27,7 +27,9 @@ Field = str | int | float | None
 SECRETS = frozenset({"password", "token", "signature", "key", "secret", "nonce"})
 """Names of fields that are refused."""
 
-BOUNDED = frozenset({"connected", "ended", "rejected", "login_failed", "elevate_failed"})
+BOUNDED = frozenset(
+    {"connected", "ended", "rejected", "login_failed", "elevate_failed", "rooms_refused"}
+)
 """Events that anybody who can reach the port can cause as often as they like."""
 
 LINES = 20

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any, Self
 from chat_schema.errors import Refused
 from chat_schema.framing import FrameDecoder, encode_frame
 from chat_schema.limits import FRAME_TO_CLIENT
-from chat_server.net.local import CONTROL, connect_local
+from chat_server.net.local import CONTROL, connect_local, peer_uid
 
 PATIENCE = 30.0
 """Seconds to wait for an answer: a password is hashed behind others, a disk may be slow."""
@@ -23,14 +25,18 @@ class Unreachable(Exception):
     """There is no server to ask, or it does not answer; the message is one line that says why."""
 
 
+class Distrusted(Exception):
+    """What answers is not the server of the folder's owner; one line that says whose it is."""
+
+
 class LocalClient:
     """One connection to the server that uses a folder; a context manager."""
 
     def __init__(self, folder: Path) -> None:
         """Connect; raise Unreachable where no server runs on `folder`, PermissionError where it is
-        somebody else's."""
+        somebody else's, Distrusted where it may be anybody's."""
         try:
-            self._socket = connect_local(folder / CONTROL, PATIENCE)
+            self._socket = _trusted(folder)
         except PermissionError:
             raise
         except OSError:
@@ -89,3 +95,21 @@ class LocalClient:
             self._bodies.extend(self._decoder.feed(data))
         frame: Frame = json.loads(self._bodies.popleft())
         return frame
+
+
+def _trusted(folder: Path) -> socket.socket:
+    """A connection to the server of a folder, of whom it is certain that passwords may go there.
+
+    The kernel tells who listens. It has to be who owns the folder, root, or who asks; so has the
+    owner of the socket's file: others may have put one there where they can write.
+    """
+    sock = connect_local(folder / CONTROL, PATIENCE)
+    try:
+        trusted = {0, os.geteuid(), folder.stat().st_uid}
+        for uid in ((folder / CONTROL).lstat().st_uid, peer_uid(sock)):
+            if uid not in trusted:
+                raise Distrusted(f"{folder / CONTROL} is uid {uid}'s, not the folder's owner's")
+    except BaseException:
+        sock.close()
+        raise
+    return sock

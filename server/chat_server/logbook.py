@@ -95,9 +95,7 @@ class Files:
 
     def _turn_to(self, day: date) -> None:
         self.close()
-        # what people say can be in it
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        self._open = (day, os.open(self._folder / f"chat-{day}.log", flags, 0o600))
+        self._open = (day, _opened(self._folder / f"chat-{day}.log"))
         self._delete(day - self._keep)
 
     def _delete(self, before: date) -> None:
@@ -106,6 +104,17 @@ class Files:
             if found and found[1] < before.isoformat():
                 with contextlib.suppress(OSError):  # tomorrow it is tried again
                     path.unlink()
+
+
+def _opened(path: Path) -> int:
+    """A descriptor that appends to a file; a link is refused, since it leads anywhere."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.open(path, flags, 0o600)  # what people say can be in it
+    except OSError as error:
+        if path.is_symlink():
+            raise OSError(error.errno, f"{path} is a symbolic link") from None
+        raise
 
 
 class _Tap:

@@ -4,16 +4,21 @@ Rules:
 - Its threads read what the telemetry has and touch nothing of the server.
 - Labels are error codes and reasons, never nicks, rooms or addresses: their number is bounded.
 - `healthz` fails when the process should be restarted, `readyz` when nobody should be sent here.
+- Anybody on this machine may ask: AT_ONCE requests at most, PATIENCE for each, so that they cannot
+  take the descriptors of the chat.
 - Imported only where a port is set: prometheus_client takes a fifth of a second to come in.
 """
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -29,7 +34,10 @@ from chat_schema.errors import ERRORS
 from chat_server.telemetry import Telemetry
 
 PATIENCE = 5.0
-"""Seconds that whoever asks has to say what."""
+"""Seconds for a whole request, from connecting to the last byte of its answer."""
+
+AT_ONCE = 8
+"""Requests that are answered at once: Prometheus, some watchdogs and a person. More are closed."""
 
 GROWING = frozenset({"messages", "log.lost", "incidents"})
 """What only grows until a restart, beside everything that is counted by code or reason."""
@@ -75,6 +83,8 @@ class Metrics:
 
 
 Reply = tuple[int, str, bytes]
+Request = socket.socket | tuple[bytes, socket.socket]
+Address = Any
 
 
 def _verdict(good: bool) -> Reply:
@@ -86,7 +96,43 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], answers: dict[str, Callable[[], Reply]]) -> None:
         self.answers = answers
+        self._ends: dict[Request, float] = {}
+        self._lock = threading.Lock()
         super().__init__(address, _Request)
+
+    def process_request(self, request: Request, client_address: Address) -> None:
+        """Answer on a thread of its own, or close where there are too many."""
+        with self._lock:
+            room = len(self._ends) < AT_ONCE
+            if room:
+                self._ends[request] = time.monotonic() + PATIENCE
+        if room:
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def shutdown_request(self, request: Request) -> None:
+        """End a request, answered or not; on its thread, or the one that accepts."""
+        super().shutdown_request(request)
+        with self._lock:
+            self._ends.pop(request, None)
+
+    def service_actions(self) -> None:
+        """Cut off who takes too long; called twice a second, and after each request."""
+        self._cut_off(time.monotonic())
+
+    def server_close(self) -> None:
+        """Accept no more, and cut everybody off."""
+        super().server_close()
+        self._cut_off(float("inf"))
+
+    def _cut_off(self, now: float) -> None:
+        """End the waiting of those whose time was over at `now`; their threads close the rest."""
+        with self._lock:
+            for request, end in self._ends.items():
+                if end <= now and isinstance(request, socket.socket):
+                    with contextlib.suppress(OSError):
+                        request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Nothing: who asked is gone, which is no event."""

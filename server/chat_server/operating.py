@@ -3,7 +3,7 @@
 Each asks through the socket in the data folder (local_client.py), and never opens the database.
 
 Exit codes: 0 done · 1 the server refused · 2 usage · 69 no server runs on the folder, or none that
-answers · 77 the server is another user's.
+answers · 77 the server is another user's, or its socket is.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _asks(command: Callable[..., None]) -> Any:
 def _connected(folder: Path) -> Iterator[LocalClient]:
     """A connection; what goes wrong is told in one line."""
     from chat_schema.errors import Refused
-    from chat_server.local_client import LocalClient, Unreachable
+    from chat_server.local_client import Distrusted, LocalClient, Unreachable
 
     try:
         with LocalClient(folder) as server:
@@ -79,6 +79,8 @@ def _connected(folder: Path) -> Iterator[LocalClient]:
         _fail(refused.message, EX_REFUSED)
     except Unreachable as error:
         _fail(str(error), EX_UNAVAILABLE)
+    except Distrusted as error:
+        _fail(f"{error}: nothing was sent to it", EX_NOPERM)
     except PermissionError:
         _fail(f"the server on {folder} is another user's", EX_NOPERM)
 
@@ -417,7 +419,9 @@ COMMANDS = (user, room, ban, mute, audit, stats, sessions, announce, shutdown, l
 
 
 def _say(line: str) -> None:
-    click.echo(line, err=True)
+    from chat_server.loglines import harmless
+
+    click.echo(harmless(line), err=True)
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -309,6 +309,15 @@ def test_a_folder_that_others_can_read_is_warned_of_once(tmp_path: Path) -> None
     assert server.log.count(f"others on this machine can read {folder}") == 1
 
 
+def test_a_folder_in_which_others_can_write_is_refused(tmp_path: Path) -> None:
+    """Exit 73, one line that says what to do; the doctor says the same."""
+    tmp_path.chmod(0o777)
+    done = run_program("chat-server", "run", "--port", "0", "--data", str(tmp_path))
+    assert (done.returncode, done.stderr.count("\n")) == (73, 1)
+    assert f"chmod 700 {tmp_path}" in done.stderr
+    assert verdict(examined(server={"data": str(tmp_path)}), "others can write") == "FAIL"
+
+
 def test_the_port_of_the_metrics_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     """A watchdog asks there."""
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -273,6 +273,24 @@ def test_the_audit_ends_with_the_newest_and_may_be_cut(run: Run, server: ServerP
     ]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_socket_that_others_put_there_gets_no_password(
+    server: ServerProgram, folder: Path
+) -> None:
+    """Exit 77, and one line that says whose it is."""
+    os.chown(folder / "control.sock", 65534, 65534)
+    told = refused(folder, "user", "passwd", "bob", code=77, text="TOPsecret99\n")
+    assert f"{folder / 'control.sock'} is uid 65534's" in told
+
+
+def test_what_strangers_typed_is_escaped(run: Run, server: ServerProgram) -> None:
+    """In tables, and in what a command says of its own."""
+    with Peer(server.address) as evil:
+        evil.ask("hello", nick="evil", client="a\u202etxt\u2028x\u200e")
+        assert "a\\u202etxt\\u2028x\\u200e" in run("sessions")
+        assert "a\\u202etxt\\u2028x\\u200e" in run("sessions", "--json")
+
+
 def test_without_a_server_there_is_nobody_to_ask(tmp_path: Path) -> None:
     """One line, exit 69; nothing is made."""
     assert "no server runs on" in refused(tmp_path / "data", "user", "list", code=69)

@@ -40,6 +40,20 @@ def test_json_has_everything_as_it_is() -> None:
     assert [json.loads(line) for line in as_json(ROWS)] == ROWS
 
 
+HOSTILE = "a\tb\nc\r\x00\x1b]0;\x07\x7f\x9b31m\u202e\u2066\u200e\u2028\u2029\U000e0001é😀"
+
+
+def test_case_40_nothing_that_strangers_typed_moves_a_terminal() -> None:
+    """C0, C1, bidi controls and separators are escaped, in lists and names too; letters are not."""
+    row = {"reason": HOSTILE, "rooms": [HOSTILE], "user": {"nick": HOSTILE}}
+    for line in (*aligned([row], tuple(row)), *as_json([row])):
+        assert line.isprintable()
+    [line] = with_tabs([row], tuple(row))
+    assert all(text.isprintable() and "\\u202e" in text for text in line.split("\t"))
+    assert line.count("é😀") == line.count("\t") + 1 == 3
+    assert json.loads(next(as_json([row]))) == row
+
+
 @given(st.text())
 def test_no_value_breaks_a_line_or_a_column(text: str) -> None:
     """Whatever somebody has managed to be called."""

@@ -388,6 +388,27 @@ def test_a_file_goes_on_where_it_ended(tmp_path: Path) -> None:
     assert (tmp_path / "chat-2026-11-22.log").read_text().count("join") == 2
 
 
+def test_case_37_a_link_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:
+    """Told once to the others; what it leads to is neither written nor made."""
+    precious = tmp_path / "precious"
+    precious.write_text("mine\n")
+    folder = tmp_path / "log"
+    folder.mkdir()
+    links = [folder / f"chat-2026-11-{day}.log" for day in (22, 23)]
+    links[0].symlink_to(precious)
+    links[1].symlink_to(tmp_path / "missing")
+    screen, beacon = Slate(), Beacon()
+    logbook = book(screen, Files(folder, keep_days=30), beacon)
+    beacon.flush(logbook, 0)
+    beacon.flush(logbook, 1)
+    logbook.handle(record(when=NOON + DAY))
+    logbook.close()
+    assert precious.read_text() == "mine\n"
+    assert not (tmp_path / "missing").exists()
+    told = [line for line in screen.lines if "log_failed" in line]
+    assert told == [f'warning log_failed error="{links[0]} is a symbolic link"']
+
+
 def test_case_120_a_folder_that_cannot_be_had_is_told_at_once(tmp_path: Path) -> None:
     """Before anything is logged."""
     (tmp_path / "file").touch()

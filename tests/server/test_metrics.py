@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 import sys
+import threading
 from collections.abc import Iterator
-from http.client import HTTPConnection
+from contextlib import ExitStack
+from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from chat_schema.errors import ERRORS
 from chat_server import ChatServer, config
-from chat_server.metrics import Metrics
+from chat_server.metrics import AT_ONCE, Metrics
 from chat_server.telemetry import Telemetry
 from tests.support.peer import Peer
 from tests.support.program import run_program
@@ -123,6 +125,66 @@ def test_who_says_nothing_keeps_nobody_waiting(watch: Watch) -> None:
     """Every question has a thread of its own."""
     with socket.create_connection(watch.metrics.address, PATIENCE):
         assert watch.ask("/healthz") == (200, "ok\n")
+
+
+def is_open(sock: socket.socket) -> bool:
+    """Whether the other side has neither said anything nor closed, after some time for it."""
+    try:
+        sock.settimeout(0.05)
+        return sock.recv(1) != b""
+    except TimeoutError:
+        return True
+    except ConnectionError:
+        return False
+
+
+def test_case_86_no_more_are_answered_than_a_handful_at_once(watch: Watch) -> None:
+    """Who comes later is closed at once, without a thread, until one has gone."""
+    with ExitStack() as stack:
+        first, *others = [
+            stack.enter_context(socket.create_connection(watch.metrics.address, PATIENCE))
+            for _ in range(AT_ONCE)
+        ]
+        threads = threading.active_count()
+        for _ in range(50):
+            with socket.create_connection(watch.metrics.address, PATIENCE) as more:
+                assert more.recv(1) == b""
+        assert threading.active_count() <= threads + AT_ONCE
+        assert all(map(is_open, others))
+        first.close()
+        answer = None
+        while answer is None:  # its thread has to notice
+            try:
+                answer = watch.ask("/healthz")
+            except (HTTPException, ConnectionError):
+                continue
+    assert answer == (200, "ok\n")
+
+
+def test_case_86_who_drips_is_cut_off(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte now and then, each in time, is no way to stay: the whole request has to be."""
+    monkeypatch.setattr("chat_server.metrics.PATIENCE", 0.1)
+    with socket.create_connection(watch.metrics.address, PATIENCE) as sock:
+        for _ in range(200):  # ten seconds, where nothing is cut off
+            try:
+                sock.sendall(b"G")
+            except ConnectionError:
+                return
+            if not is_open(sock):
+                return
+    raise AssertionError("it was never cut off")
+
+
+def test_a_stop_waits_for_nobody_who_asks() -> None:
+    """Their connections end with the server."""
+    watch = Watch()
+    with socket.create_connection(watch.metrics.address, PATIENCE) as sock:
+        sock.sendall(b"G")
+        with socket.create_connection(watch.metrics.address, PATIENCE) as later:
+            assert watch.ask("/healthz")[0] == 200  # so both were accepted
+            watch.metrics.stop()
+            assert not later.recv(1)
+        assert not sock.recv(1)
 
 
 # A server's own

@@ -36,6 +36,9 @@ LOOK_AGAIN = 60.0
 SWEEP_AGAIN = 6 * 3600.0
 """Seconds between sweeps through the cids."""
 
+ACTS = 100_000
+"""Acts that the audit keeps, the newest: some 20 MB, and more than anybody reads."""
+
 Stamp = Callable[[timedelta], str]
 """The date so long ago, as events carry it."""
 
@@ -56,6 +59,7 @@ class Chores:
         self._stamp = stamp
         self._to_prune: list[Shelf] = []
         self._look = 0.0
+        self._trim = 0
         self._swept: tuple[str, str] | None = ("", "")
         self._sweep = SWEEP_AGAIN
         self._unindexed = self._count_unindexed()
@@ -91,6 +95,8 @@ class Chores:
         """Let go of the next of what is too old or too much; False where there is nothing."""
         if self._to_prune:
             self._prune(self._to_prune.pop())
+        elif self._trim:
+            self._trim_acts(self._trim)
         elif self._swept is not None:
             self._sweep_cids(self._swept)
         else:
@@ -101,13 +107,13 @@ class Chores:
         if now >= self._sweep:
             self._sweep, self._swept = now + SWEEP_AGAIN, ("", "")
         if now >= self._look:
-            self._look = now + LOOK_AGAIN
+            self._look, self._trim = now + LOOK_AGAIN, self._acts_too_many()
             self._to_prune = [
                 shelf
                 for shelf in self._catalogue.all()
                 if self._retention(shelf.key) != (None, None)
             ]
-        return bool(self._to_prune) or self._swept is not None
+        return bool(self._to_prune or self._trim) or self._swept is not None
 
     # The search index
 
@@ -234,6 +240,24 @@ class Chores:
                 (*after, *last, self._stamp(timedelta(days=CID_DAYS))),
             )
         self._swept = last
+
+    # Acts
+
+    def _acts_too_many(self) -> int:
+        """The number up to which acts can go, 0 where there are not too many."""
+        (oldest, newest) = self._connection.execute(
+            "select (select min(id) from acts), (select max(id) from acts)"
+        ).fetchone()
+        return newest - ACTS if oldest is not None and oldest <= newest - ACTS else 0
+
+    def _trim_acts(self, bound: int) -> None:
+        """Delete the next acts up to a number; the newest stay, so none is numbered twice."""
+        deleted = self._connection.execute(
+            "delete from acts where id in (select id from acts where id <= ? order by id limit ?)",
+            (bound, STEP),
+        ).rowcount
+        if deleted < STEP:
+            self._trim = 0
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +18,11 @@ from chat_schema.names import conversation_of
 from chat_server.commands import resume
 from chat_server.dispatch import Session
 from chat_server.domain.rooms import Room
+from chat_server.eventlog import LINES
 from chat_server.journal.base import Done, Position, Stay
 from chat_server.journal.memory import MemoryJournal
 from chat_server.journal.sqlite import SqliteJournal
+from chat_server.loglines import FIELDS
 from chat_server.net.audience import Audience
 from chat_server.net.connection import Connection
 from chat_server.services import Resume
@@ -378,6 +381,26 @@ def test_a_room_that_cannot_be_entered_is_not_among_those_entered(bob: Actor) ->
         alice.cursors["third"] = ["", 0]
         *_, welcome = alice.returns()
         assert welcome["resume"]["rooms"] == ["dev"]
+
+
+def test_case_86_rooms_that_cannot_be_entered_are_one_line_of_the_log(
+    bob: Actor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However many somebody names: from where, how many and why; bounded for an address."""
+    with caplog.at_level(logging.INFO), Playbook(loops=2, rooms=2) as book:
+        alice = Guest(book, "alice", "dev")
+        book.person("bob", "other")
+        for _ in range(LINES + 5):
+            alice.loses()
+            alice.cursors |= {f"third{number}": ["", 0] for number in range(30)}
+            alice.returns()
+    lines = [line for line in caplog.records if line.levelno == logging.INFO]
+    told = [getattr(line, FIELDS) for line in lines if line.msg == "rooms_refused"]
+    assert len(told) == LINES
+    assert told[0]["rooms"] == 30
+    assert told[0]["codes"] == "server.busy"
+    assert told[0]["address"]
+    assert not [line for line in lines if line.name == "chat_server"]
 
 
 def test_nobody_comes_back_into_more_rooms_than_allowed(book: Playbook, alice: Guest) -> None:

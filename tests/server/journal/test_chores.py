@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -10,14 +11,15 @@ from pathlib import Path
 import pytest
 
 from chat_server.journal import chores
-from chat_server.journal.base import CID_DAYS, Kept, Repeated, Retention
+from chat_server.journal.base import CID_DAYS, Act, Kept, Repeated, Retention, ignore
 from chat_server.journal.chores import (
     INDEX_BEHIND,
     LOOK_AGAIN,
     STEP,
     SWEEP_AGAIN,
 )
-from tests.support.workshop import NOW, TODAY, Workshop, said, texts_of
+from chat_server.journal.notebook import keeping_act
+from tests.support.workshop import DAY, NOW, TODAY, Workshop, said, texts_of
 
 Open = Callable[..., Workshop]
 
@@ -44,6 +46,33 @@ def opened(path: Path) -> Iterator[Open]:
 def numbers(workshop: Workshop, room: str) -> list[int]:
     """The numbers that can be read of a room."""
     return [json.loads(body)["seq"] for body in workshop.page(room, after=0).bodies]
+
+
+# Acts
+
+
+def keep_acts(workshop: Workshop, count: int) -> None:
+    """Keep so many acts."""
+    act = Act(0, DAY.format(TODAY), "alice@192.0.2.1", "kick", "a", "bob", None)
+    workshop.store(notes=[keeping_act(act, ignore) for _ in range(count)])
+
+
+def test_the_audit_keeps_the_newest_acts(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In steps, none of them long; their numbers go on."""
+    monkeypatch.setattr(chores, "ACTS", 100)
+    workshop = opened()
+    keep_acts(workshop, 100)
+    workshop.rest()
+    assert workshop.value("select count(*) from acts") == 100
+    keep_acts(workshop, 2 * STEP + 50)
+    left = [workshop.value("select count(*) from acts")]
+    while workshop.chores.step(NOW + LOOK_AGAIN):
+        left.append(workshop.value("select count(*) from acts"))
+    assert max(before - after for before, after in itertools.pairwise(left)) == STEP
+    assert left[-1] == 100
+    assert workshop.value("select min(id) from acts") == 2 * STEP + 51
+    keep_acts(workshop, 1)
+    assert workshop.value("select max(id) from acts") == 2 * STEP + 151
 
 
 # Retention

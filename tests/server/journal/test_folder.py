@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chat_server.journal.folder import Folder, FolderRefused
+from chat_server.journal.folder import Folder, FolderRefused, others_write
 
 
 def refusal(path: Path) -> str:
@@ -98,6 +98,40 @@ def test_a_folder_that_cannot_be_written_is_refused(
 def test_a_read_only_file_system_is_refused() -> None:
     """Also for root: nothing can be made there."""
     refusal(Path("/proc/typed-chat"))
+
+
+@pytest.mark.parametrize("mode", [0o702, 0o720, 0o777, 0o1777, 0o2770])
+def test_a_folder_in_which_others_can_write_is_refused(tmp_path: Path, mode: int) -> None:
+    """With what to do about it; nothing is made there."""
+    tmp_path.chmod(mode)
+    assert refusal(tmp_path).endswith(f"chmod 700 {tmp_path}")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o755, 0o2750])
+def test_a_folder_that_others_can_only_read_is_taken(tmp_path: Path, mode: int) -> None:
+    """The process warns of it."""
+    tmp_path.chmod(mode)
+    Folder(tmp_path).close()
+
+
+@pytest.mark.parametrize(
+    ("owner", "caller", "mode", "refused"),
+    [
+        (0, 10001, 0o2770, False),
+        (0, 10001, 0o2777, True),
+        (0, 0, 0o2770, True),
+        (10002, 10001, 0o2770, True),
+    ],
+)
+def test_a_group_may_write_only_where_root_gave_it_the_folder(
+    monkeypatch: pytest.MonkeyPatch, owner: int, caller: int, mode: int, refused: bool
+) -> None:
+    """As container platforms do with volumes; never everybody."""
+    monkeypatch.setattr(os, "geteuid", lambda: caller)
+    found = os.stat_result((stat.S_IFDIR | mode, 1, 1, 2, owner, 10001, 0, 0, 0, 0))
+    monkeypatch.setattr(Path, "stat", lambda _: found)
+    assert others_write(Path("/data")) is refused
 
 
 @pytest.mark.parametrize("there", [True, False])
