@@ -251,7 +251,7 @@ def test_the_numbers_in_the_prose_are_those_of_the_code() -> None:
         f"remembers the last {CIDS:,} at most",
         f"for an address by up to {ADDRESS_PATIENCE:.0f} s",
         f"for an account by up to {ACCOUNT_PATIENCE:.0f} s",
-        f"Who {PATIENCE} times within {LATELY:.0f} s was refused",
+        f"Who is refused {PATIENCE} times within {LATELY:.0f} s",
     ):
         assert said in text
 

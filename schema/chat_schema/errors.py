@@ -41,7 +41,7 @@ ERRORS: dict[str, ErrorCode] = {
     "room.not_member": ErrorCode("you are not in this room, or there is none of this name"),
     "room.limit": ErrorCode("you are in as many rooms as a client may be"),
     "user.offline": ErrorCode("nobody with this nick is online"),
-    "user.self": ErrorCode("a whisper needs somebody else"),
+    "user.self": ErrorCode("nobody does that to themselves"),
     "message.empty": ErrorCode("the text has no character"),
     "message.too_long": ErrorCode("the text has more characters than `limit`; nothing was cut"),
     "message.invalid": ErrorCode("the text holds a control character"),
