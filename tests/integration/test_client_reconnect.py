@@ -32,7 +32,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def server() -> Iterator[ChatServer]:
     """A server on a free port."""
-    with ChatServer(port=0) as server:
+    with ChatServer(port=0, unlimited=True) as server:
         yield server
 
 
