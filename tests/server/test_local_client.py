@@ -60,7 +60,7 @@ def test_the_owner_of_the_folder_is_believed(
     found = os.stat_result((*tmp_path.stat()[:4], STRANGER, *tmp_path.stat()[5:10]))
     with monkeypatch.context() as changed:
         changed.setattr(local_client, "peer_uid", lambda _: STRANGER)
-        changed.setattr(Path, "stat", lambda _: found)
+        changed.setattr(Path, "stat", lambda _, **options: found)
         LocalClient(tmp_path).__exit__()
     for uid in (0, os.geteuid()):
         monkeypatch.setattr(local_client, "peer_uid", lambda _, uid=uid: uid)
