@@ -73,7 +73,9 @@ ERRORS: dict[str, ErrorCode] = {
     "server.locked": ErrorCode("the server lets in fewer people at present", retryable=True),
     "server.kicked": ErrorCode("an administrator ended your connection", fatal=True),
     "server.banned": ErrorCode("you are banned from the server", fatal=True),
-    "session.revoked": ErrorCode("the account was removed, or its password changed", fatal=True),
+    "session.revoked": ErrorCode(
+        "the account was removed, or its password or key changed", fatal=True
+    ),
     "rate.connections": ErrorCode(
         "too many connections from one address", fatal=True, retryable=True, reconnect="later"
     ),

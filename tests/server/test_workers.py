@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from chat_schema.errors import Refused
-from chat_server.workers import Workers
+from chat_server.workers import IN_A_ROW, Workers
 
 PATIENCE = 20.0
 """Seconds to wait for what must happen; only a failing test waits as long."""
@@ -119,6 +119,79 @@ def test_a_full_queue_refuses_and_nothing_happens() -> None:
     assert (refused.code, refused.retryable) == ("server.busy", True)
     assert refused.retry_after is not None
     assert basket.take_now() == []
+
+
+@contextmanager
+def held(workers: Workers, size: int) -> Iterator[None]:
+    """Every thread is at work until the end of the block."""
+    basket, begun, go_on = Basket(), threading.Semaphore(0), threading.Event()
+
+    def block() -> None:
+        begun.release()
+        assert go_on.wait(PATIENCE)
+
+    for _ in range(size):
+        workers.submit(block, basket.put)
+    for _ in range(size):
+        assert begun.acquire(timeout=PATIENCE)
+    yield
+    go_on.set()
+    assert [basket.take() for _ in range(size)] == [(None, None)] * size
+
+
+def test_the_first_lane_goes_before_what_waited_longer() -> None:
+    """A flood of others holds nobody up who is in it."""
+    basket = Basket()
+    with working(size=1) as workers:
+        with held(workers, 1):
+            for number in range(3):
+                workers.submit(partial(str, f"other {number}"), basket.put)
+            workers.submit(partial(str, "first"), basket.put, first=True)
+        found = [basket.take()[0] for _ in range(4)]
+    assert found == ["first", "other 0", "other 1", "other 2"]
+
+
+def test_a_flood_in_the_first_lane_starves_nobody() -> None:
+    """Now and then it is the turn of one of the others."""
+    basket = Basket()
+    with working(size=1) as workers:
+        with held(workers, 1):
+            for _ in range(2):
+                workers.submit(partial(str, "other"), basket.put)
+            for _ in range(3 * IN_A_ROW):
+                workers.submit(partial(str, "first"), basket.put, first=True)
+        found = [basket.take()[0] for _ in range(2 + 3 * IN_A_ROW)]
+    firsts = ["first"] * IN_A_ROW
+    assert found == [*firsts, "other", *firsts, "other", *firsts]
+
+
+def test_both_lanes_have_the_same_threads() -> None:
+    """So never more hashes are in memory than there are threads."""
+    basket = Basket()
+    with working(size=2) as workers, held(workers, 2):
+        for first in (True, False):
+            workers.submit(lambda: "free", basket.put, first=first)
+        assert workers.waiting == 2
+        assert len(workers._threads) == 2
+
+
+def test_a_full_queue_of_others_does_not_refuse_the_first() -> None:
+    """Nor does a full first lane, while there is room among the others."""
+    basket = Basket()
+    with working(size=1, waiting=2) as workers:
+        with held(workers, 1):
+            for _ in range(2):
+                workers.submit(partial(str, "other"), basket.put)
+            for _ in range(2):
+                workers.submit(partial(str, "first"), basket.put, first=True)
+            for first in (True, False):
+                with pytest.raises(Refused):
+                    workers.submit(partial(str, "too many"), basket.put, first=first)
+        assert [basket.take()[0] for _ in range(4)] == ["first"] * 2 + ["other"] * 2
+        with held(workers, 1):
+            for number in range(4):
+                workers.submit(partial(int, number), basket.put, first=True)
+        assert [basket.take()[0] for _ in range(4)] == [0, 1, 2, 3]
 
 
 def test_stopping_drops_what_waits_and_waits_for_nothing_long() -> None:

@@ -23,8 +23,6 @@ from chat_schema.framing import FrameDecoder, encode_frame
 from chat_schema.replies import Heartbeat, Limits
 from chat_server.audit import Audit
 from chat_server.auth import Auth
-from chat_server.settings import Admin as AdminSettings
-from chat_server.settings import Auth as AuthSettings
 from chat_server.control import Control
 from chat_server.dispatch import Session
 from chat_server.domain.attempts import Attempts
@@ -36,6 +34,8 @@ from chat_server.journal.base import Journal
 from chat_server.journal.memory import MemoryJournal
 from chat_server.net.connection import Connection
 from chat_server.services import Resume, Services
+from chat_server.settings import Admin as AdminSettings
+from chat_server.settings import Auth as AuthSettings
 from chat_server.telemetry import Telemetry
 from chat_server.workers import Job, Outcome, Workers
 from tests.support.clock import ManualTime
@@ -65,18 +65,23 @@ class HandWorkers(Workers):
         super().__init__(0, waiting)
         self.held = False
 
-    def submit(self, job: Job, outcome: Outcome) -> None:
+    def submit(self, job: Job, outcome: Outcome, *, first: bool = False) -> None:
         """Queue the job as the real ones do, and do it unless jobs are held."""
-        super().submit(job, outcome)
+        super().submit(job, outcome, first=first)
         if not self.held:
             self.work()
 
     def work(self) -> None:
         """Do everything that waits."""
-        self._queue.maxsize += 1  # room for the word to stop
-        self._queue.put_nowait(None)
-        self._work()
-        self._queue.maxsize -= 1
+        while self.work_one():
+            pass
+
+    def work_one(self) -> bool:
+        """Do what is next, and tell whether there was anything."""
+        item = self._next()
+        if item is not None:
+            self._do(*item)
+        return item is not None
 
 
 class Playbook:

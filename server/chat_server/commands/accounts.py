@@ -4,6 +4,8 @@ Rules:
 - What changes an account is answered when it is stored; what could not be stored was not done.
 - `_try_…` run in a hasher, with what the account was when the request came; what they found counts
   only if it still is.
+- Another password, or another key in the place of one, puts out whoever may have come in by the old
+  one. A new password leaves no key: who was in for a moment may have set it.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from chat_schema.errors import Refused
 from chat_schema.names import same_name
 from chat_server.commands.login import (
     account_of,
+    bar,
     failed,
     identity,
     note,
@@ -23,7 +26,13 @@ from chat_server.commands.login import (
     revoked,
     unchanged,
 )
-from chat_server.commands.proof import prove, require_private, was_right
+from chat_server.commands.proof import (
+    distrust_others,
+    prove,
+    require_private,
+    trust,
+    was_right,
+)
 from chat_server.commands.results import Answer, Awaited, Then
 from chat_server.commands.storing import stored
 from chat_server.domain.accounts import Account, require_strong
@@ -63,6 +72,7 @@ def _register(services: Services, session: Session, nick: str, hash: str) -> Awa
 def _adopt(services: Services, session: Session, person: Person, account: Account) -> Answer:
     """Let the person be the account's, whether the session is still there or not."""
     services.hub.adopt(person, account, session)
+    trust(services, session, account.name)
     note(services, session, "registered", account.name)
     return identity(session, person)
 
@@ -87,40 +97,82 @@ def _change(
 ) -> Awaited:
     if hash is None or not unchanged(services, account, revision):
         raise failed(services, session, account.name)
-    old = account.hash
-    services.attempts.distrust(same_name(account.name))
     was_right(services, session, account.name)
-    account.renew(hash=hash)
-    done = partial(_changed, services, session, account)
+    return _renew(services, session, account, "passwd", replies.Ok, hash=hash, key="")
+
+
+def _renew(
+    services: Services,
+    session: Session,
+    account: Account,
+    event: str,
+    answer: Answer,
+    *,
+    key: str,
+    hash: str | None = None,
+) -> Awaited:
+    """Change what opens the account, and end whatever was begun with what it was."""
+    old_hash, old_key, barred = account.hash, account.key, account.barred
+    account.renew(hash=hash, key=key)
+    bar(services, account, session)
+
+    def undo() -> None:
+        account.renew(hash=old_hash if hash is not None else None, key=old_key)
+        account.barred = barred
+
     keep = partial(services.hub.keep_account, account)
-    return stored(session, keep, done, lambda: account.renew(hash=old))
+    return stored(session, keep, partial(_renewed, services, session, account, event, answer), undo)
 
 
-def _changed(services: Services, session: Session, account: Account) -> Then:
+def _renewed(
+    services: Services, session: Session, account: Account, event: str, answer: Answer
+) -> Then:
     """End the rest; the answer comes when it is stored that no token of theirs is good."""
-    note(services, session, "passwd", account.name)
+    note(services, session, event, account.name)
+    distrust_others(services, session, account.name)
+    bar(services, account, session)  # whoever came in while it was being stored
     stamp = session.connection.loop.stamp
     services.hub.put_off(account.uid, revoked(), stamp, but=session, reason="lost")
     keep = partial(services.hub.keep_account, account)  # behind the stays that were dropped
-    return Then(lambda: stored(session, keep, lambda: replies.Ok))
+    return Then(lambda: stored(session, keep, lambda: answer))
 
 
 def key(services: Services, session: Session, request: account_requests.Key) -> Answer | Awaited:
-    """Tell the key, after setting or removing it where that is asked."""
+    """Tell the key, after setting or removing it where that is asked.
+
+    To take one away is an attempt: it ends sessions, and nobody shall go on doing so.
+    """
     account = account_of(session)
-    answer = partial(account_replies.KeyOk, public=account.key)
-    if request.public is None or request.public == account.key:
-        return answer
-    old = account.key
-    account.renew(key=request.public)
-    done = partial(_set_key, services, session, account)
+    public = request.public
+    if public is None or public == account.key:
+        return partial(account_replies.KeyOk, public=account.key)
+    proceed = partial(_change_key, services, session, account, public)
+    if not account.key:
+        return proceed(None)
+    return prove(services, session, "", _nothing, proceed, light=True)
+
+
+def _nothing() -> None:
+    """There is nothing to look at; it is about the wait."""
+
+
+def _change_key(
+    services: Services, session: Session, account: Account, public: str, _: None
+) -> Awaited:
+    if session.number in account.barred:
+        raise revoked()
+    answer = partial(account_replies.KeyOk, public=public)
+    if account.key:
+        return _renew(services, session, account, "key", answer, key=public)
+    account.renew(key=public)
     keep = partial(services.hub.keep_account, account)
-    return stored(session, keep, done, lambda: account.renew(key=old))
+    done = partial(_key_set, services, session, account, answer)
+    return stored(session, keep, done, lambda: account.renew(key=""))
 
 
-def _set_key(services: Services, session: Session, account: Account) -> Answer:
+def _key_set(services: Services, session: Session, account: Account, answer: Answer) -> Answer:
     note(services, session, "key", account.name)
-    return partial(account_replies.KeyOk, public=account.key)
+    return answer
 
 
 def unregister(
@@ -140,8 +192,8 @@ def _unregister(
     if not right or not unchanged(services, account, revision):
         raise failed(services, session, account.name)
     loop = session.connection.loop
-    services.attempts.distrust(same_name(account.name))
     was_right(services, session, account.name)
+    services.attempts.distrust(same_name(account.name))
     services.hub.switch(session, None)  # first: it may be refused
     session.elevated = False
     account.renew(hash="", key="")

@@ -2,7 +2,7 @@
 
 Rules:
 - A proof counts only if the account is still as it was when it was shown: a check takes its time,
-  and the password may be changed meanwhile.
+  and the password, or the key, may be changed meanwhile.
 - Who asks cannot tell a name that nobody has from a wrong password.
 """
 
@@ -40,6 +40,21 @@ class Shown(NamedTuple):
     renewed: str | None = None
 
 
+class Claim(NamedTuple):
+    """For whom a proof was shown, and what the account was then; `key` is the one to sign by."""
+
+    nick: str
+    account: Account | None
+    revision: int
+    key: str | None
+
+    def holds(self, services: Services) -> bool:
+        """Whether the account still is what it was."""
+        if self.account is None or not unchanged(services, self.account, self.revision):
+            return False
+        return self.key is None or self.account.key == self.key
+
+
 def challenge(services: Services, session: Session, request: account_requests.Challenge) -> Answer:
     """Give a number to sign; the one before is forgotten."""
     nonce = secrets.token_urlsafe(32)
@@ -62,14 +77,17 @@ def authenticate(
     """
     account = services.hub.accounts.by_name(proof.nick)
     revision = account.revision if account is not None else 0
+    key: str | None = None
     if proof.password is not None:
         require_private(services, session)
         hash = account.hash if account is not None else ""
         job = partial(_try_password, services.auth, hash, proof.password)
     else:
-        job = partial(_try_signature, services, _nonce(session), account, proof)
-    identified = partial(_identified, services, session, (proof.nick, account, revision), proceed)
-    return prove(services, session, proof.nick, job, identified)
+        key = account.key if account is not None else ""
+        job = partial(_try_signature, services, _nonce(session), key, proof)
+    claim = Claim(proof.nick, account, revision, key)
+    identified = partial(_identified, services, session, claim, proceed)
+    return prove(services, session, proof.nick, job, identified, light=key is not None)
 
 
 def _try_password(auth: Auth, hash: str, password: str) -> Shown:
@@ -79,13 +97,11 @@ def _try_password(auth: Auth, hash: str, password: str) -> Shown:
     return Shown(True, auth.hash(password) if auth.outdated(hash) else None)
 
 
-def _try_signature(
-    services: Services, nonce: str | None, account: Account | None, proof: Proof
-) -> Shown:
-    """Look at a signature; in a hasher."""
-    key = account.key if account is not None and nonce is not None else ""
+def _try_signature(services: Services, nonce: str | None, key: str, proof: Proof) -> Shown:
+    """Look at a signature; in a worker."""
     text = services.auth.to_sign(services.server, proof.nick, nonce or "")
-    return Shown(services.auth.signed(key, text, proof.signature or ""))
+    by = key if nonce is not None else ""
+    return Shown(services.auth.signed(by, text, proof.signature or ""))
 
 
 def _nonce(session: Session) -> str | None:
@@ -98,18 +114,19 @@ def _nonce(session: Session) -> str | None:
 def _identified(
     services: Services,
     session: Session,
-    claim: tuple[str, Account | None, int],
+    claim: Claim,
     proceed: Callable[[Account], Result],
     shown: Shown,
 ) -> Result:
     """Go on as the account that was shown to be theirs; on the loop again."""
-    nick, account, revision = claim
-    if account is None or not shown.right or not unchanged(services, account, revision):
-        raise failed(services, session, nick)
+    account = claim.account
+    if account is None or not shown.right or not claim.holds(services):
+        raise failed(services, session, claim.nick)
     result = proceed(account)
-    was_right(services, session, nick)
+    was_right(services, session, claim.nick)
     note(services, session, "login", account.name)
-    if not unchanged(services, account, revision):  # by another loop, while we took our seat
+    if not claim.holds(services):  # by another loop, while we took our seat
+        account.barred |= {session.number}
         services.hub.dismiss((session,), revoked())
     elif shown.renewed is not None:
         account.hash = shown.renewed
@@ -159,7 +176,7 @@ def account_of(session: Session) -> Account:
 
 
 def unchanged(services: Services, account: Account, revision: int) -> bool:
-    """Whether the account is as it was when something was shown for it."""
+    """Whether the account has the password that it had when something was shown for it."""
     return services.hub.accounts.by_uid(account.uid) is account and account.revision == revision
 
 
@@ -171,7 +188,16 @@ def failed(services: Services, session: Session, nick: str) -> Refused:
 
 def revoked() -> Refused:
     """How the sessions end that were begun with what is no proof any more."""
-    return Refused("session.revoked", "The account was removed, or its password changed.")
+    return Refused("session.revoked", "The account was removed, or its password or key changed.")
+
+
+def bar(services: Services, account: Account, but: Session | None = None) -> None:
+    """Have no session of the account's change its key any more, `but` one: they are about to end.
+
+    Until each of them hears of it, it goes on; what one of them sets now would be there for good.
+    """
+    sessions = services.hub.sessions(account.uid)
+    account.barred = frozenset(each.number for each in sessions if each is not but)
 
 
 def note(services: Services, session: Session, event: str, nick: str) -> None:

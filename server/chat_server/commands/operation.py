@@ -2,7 +2,8 @@
 
 Rules:
 - Whatever changes an account is answered when it is stored, and noted in the audit.
-- Another password, and the end of an account, end its sessions; another role holds at once.
+- Another password, and the end of an account, end its sessions; another role holds at once. With
+  another password the account has no key: whoever needs the operator does not know who set it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from chat_schema.errors import Refused
 from chat_schema.moderation_replies import ServerRole
 from chat_schema.names import RESERVED_NICKS, same_name
 from chat_server import composition
-from chat_server.commands.login import revoked
+from chat_server.commands.login import bar, revoked
 from chat_server.commands.results import Answer, Awaited, Later, Then
 from chat_server.commands.storing import stored
 from chat_server.domain.accounts import Account, require_strong
@@ -56,7 +57,7 @@ def account(
     if request.password is not None:
         require_strong(request.password, request.nick)
         job = partial(_hash, services, session, request, request.password)
-        return Awaited(partial(services.hashers.submit, job))
+        return Awaited(partial(services.hashers.submit, job, first=True))
     assert found is not None
     if request.remove:
         return _remove(services, session, found)
@@ -97,18 +98,20 @@ def _change(
     services: Services, session: Session, found: Account, role: ServerRole, hash: str | None
 ) -> Awaited:
     """Give an account a role and, where there is a `hash`, another password."""
-    before = (found.role, found.hash)
+    before = (found.role, found.hash, found.key)
     found.role = role
     detail = role if role != before[0] else None
     if hash is not None:
-        found.renew(hash=hash)
+        found.renew(hash=hash, key="")
+        bar(services, found)
         services.attempts.distrust(same_name(found.name))
         services.hub.put_off(found.uid, revoked(), session.connection.loop.stamp)
     act = "account-role" if hash is None else "account-password"
 
     def undo() -> None:
         found.role = before[0]
-        found.renew(hash=before[1])
+        if hash is not None:
+            found.renew(hash=before[1], key=before[2])
 
     keep = partial(services.hub.keep_account, found)
     return stored(session, keep, partial(_done, services, session, found, act, detail), undo)

@@ -3,7 +3,9 @@
 Rules:
 - Whatever checks a password on the wire goes through here: login, register, passwd, unregister,
   elevate. So every one of them is an attempt, and none is taken where others can read it.
-- A hash is computed by a hasher (services.py), never by a worker and never on a loop.
+- A hash is computed by a hasher (services.py), never by a worker and never on a loop. What takes
+  no time is `light`, and a worker's: it does not stand behind the hashes of strangers.
+- From an address that is trusted with the account, a hash goes before those of strangers.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from chat_server.domain.addresses import block_of, is_loopback
 if TYPE_CHECKING:
     from chat_server.dispatch import Session
     from chat_server.services import Services
+    from chat_server.workers import Job, Outcome
 
 T = TypeVar("T")
 
@@ -42,23 +45,27 @@ def prove(
     name: str,
     job: Callable[[], T],
     proceed: Callable[[T], Result],
+    *,
+    light: bool = False,
 ) -> Awaited:
     """Count an attempt, wait, have a hasher do `job`, then `proceed` with what it found.
 
     `name` is what is guessed at: an account, `*` for the administrator's password, "" for nothing.
-    `proceed` is called on the loop, like a handler. Raises Refused (`rate.logins`) where too many
-    of the address wait already.
+    `proceed` is called on the loop, like a handler; a `light` job is done by a worker. Raises
+    Refused (`rate.logins`) where too many of the address wait already.
     """
     loop = session.connection.loop
-    block = block_of(session.connection.address)
-    wait = services.attempts.delay(block, same_name(name), loop.now)
+    block, name = block_of(session.connection.address), same_name(name)
+    first = services.attempts.trusts(block, name)
+    wait = services.attempts.delay(block, name, loop.now)
+    submit = partial((services.workers if light else services.hashers).submit, first=first)
 
     def start(finish: Finish) -> None:
         outcome = partial(_hand_over, proceed, finish)
         if wait:
-            loop.call_at(loop.now + wait, lambda _: _submit_late(services, job, outcome))
+            loop.call_at(loop.now + wait, lambda _: _submit_late(submit, job, outcome))
         else:
-            services.hashers.submit(job, outcome)
+            submit(job, outcome)
 
     return Awaited(start)
 
@@ -68,14 +75,24 @@ def was_right(services: Services, session: Session, name: str) -> None:
     services.attempts.right(block_of(session.connection.address), same_name(name))
 
 
+def trust(services: Services, session: Session, name: str) -> None:
+    """Remember that the session's address is that of the account's owner."""
+    services.attempts.trust(block_of(session.connection.address), same_name(name))
+
+
+def distrust_others(services: Services, session: Session, name: str) -> None:
+    """Forget every other address that was right for the account."""
+    services.attempts.distrust(same_name(name), but=block_of(session.connection.address))
+
+
 def _submit_late(
-    services: Services,
+    submit: Callable[[Job, Outcome], None],
     job: Callable[[], T],
     outcome: Callable[[T | None, BaseException | None], None],
 ) -> None:
     """Submit after the wait, where nobody is there any more to take a refusal."""
     try:
-        services.hashers.submit(job, outcome)
+        submit(job, outcome)
     except Refused as refused:
         outcome(None, refused)
 

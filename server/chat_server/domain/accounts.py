@@ -26,12 +26,14 @@ class Account:
     `key` a public key in base64url; either is "" where there is none. `role` is "user", "moderator"
     or "admin". `ignored` are those from whom it takes nothing: their nicks, by uid.
 
-    Two things are not in the record: `conversations`, its whispers, which the journal knows, and
-    `revision`, which counts the changes of hash and key: what was shown before one is void.
+    Three things are not in the record: `conversations`, its whispers, which the journal knows;
+    `revision`, which counts the passwords: one that was shown before another came is void; and
+    `barred`, the numbers of sessions that were begun before a change and are about to end.
     """
 
     __slots__ = (
-        "conversations", "created", "hash", "ignored", "key", "name", "revision", "role", "uid",
+        "barred", "conversations", "created", "hash", "ignored", "key", "name", "revision", "role",
+        "uid",
     )  # fmt: skip
 
     def __init__(
@@ -53,12 +55,18 @@ class Account:
         self.ignored = dict(ignored)
         self.conversations: set[str] = set()
         self.revision = 0
+        self.barred: frozenset[int] = frozenset()
 
     def renew(self, *, hash: str | None = None, key: str | None = None) -> None:
-        """Take another password or key; whoever is about to log in by the old one is refused."""
-        self.hash = self.hash if hash is None else hash
+        """Take another password or key; whoever is about to log in by the old one is refused.
+
+        Another key voids no password that was shown: else whoever goes on changing it could keep
+        its owner from logging in, and from changing the password.
+        """
         self.key = self.key if key is None else key
-        self.revision += 1
+        if hash is not None:
+            self.hash = hash
+            self.revision += 1
 
     def as_record(self) -> dict[str, Any]:
         """What is kept of it, as JSON can hold it."""

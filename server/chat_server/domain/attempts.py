@@ -4,8 +4,9 @@ Rules:
 - Nobody is ever locked out. An address gets so many attempts a minute, and more of them wait; who
   would have to wait too long is told when to come again, and that does not count.
 - So does an account, over all addresses together, but for at most ACCOUNT_PATIENCE: guessing is
-  slowed down, and its owner too waits no longer. From an address that was right before, nobody
-  waits on account of others.
+  slowed down, and its owner too waits no longer.
+- An address that was right for an account is trusted with it, and the two have attempts of their
+  own: they wait neither for others behind the address nor for others who want the account.
 - A name that nobody has is treated like any other: waiting tells nothing.
 - Being right costs nothing, so a hundred people behind one address can come back at once.
 - Nothing here is locked. Two loops may count at the same instant, and then one attempt is free.
@@ -41,7 +42,7 @@ class Attempts:
         self._grace = max(60.0, self._interval)  # seconds' worth of attempts that nobody waits for
         self._by_address: dict[str, float] = {}
         self._by_account: dict[str, float] = {}
-        self._trusted: dict[tuple[str, str], None] = {}
+        self._trusted: dict[tuple[str, str], float | None] = {}  # None: not counted yet
         self._sweep = SWEEP
 
     def __len__(self) -> int:
@@ -51,48 +52,70 @@ class Attempts:
         """Count an attempt, and return the seconds it has to wait.
 
         `name` is that of the account, as compared; "" where it is for none. Raises Refused
-        (`rate.logins`) where its address has too many waiting; then it was not counted.
+        (`rate.logins`) where its address has too many waiting, or, where that is trusted with the
+        account, the two of them have; then it was not counted.
         """
         if not self._interval:
             return 0.0
-        self._tidy(now)
-        wait = self._wait(self._by_address, block, now)
-        if wait > ADDRESS_PATIENCE:
-            after = math.ceil(10 * (wait - ADDRESS_PATIENCE)) / 10
-            raise Refused("rate.logins", "Too many attempts from your address.", retry_after=after)
-        self._count(self._by_address, block, now)
-        if not name or (block, name) in self._trusted:
+        if self.trusts(block, name):
+            pair = (block, name)
+            wait = self._bearable(self._trusted[pair], now)
+            self._trusted[pair] = self._later(self._trusted[pair], now)
             return wait
-        hold = min(self._wait(self._by_account, name, now), ACCOUNT_PATIENCE)
-        self._count(self._by_account, name, now, ACCOUNT_PATIENCE)
-        return max(wait, hold)
+        self._tidy(now)
+        wait = self._bearable(self._by_address.get(block), now)
+        self._by_address[block] = self._later(self._by_address.get(block), now)
+        if not name:
+            return wait
+        due = self._by_account.get(name)
+        self._by_account[name] = min(self._later(due, now), now + self._grace + ACCOUNT_PATIENCE)
+        return max(wait, min(self._wait(due, now), ACCOUNT_PATIENCE))
 
     def right(self, block: str, name: str) -> None:
         """Take back what the last attempt cost: it was right, and the address is trusted now."""
-        self._give_back(self._by_address, block)
-        if (block, name) not in self._trusted:
+        due = self._trusted.get((block, name))
+        if due is not None:
+            self._trusted[block, name] = due - self._interval
+        else:  # it was made before the address was trusted
+            self._give_back(self._by_address, block)
             self._give_back(self._by_account, name)
-        self._trusted.pop((block, name), None)
-        self._trusted[block, name] = None  # the last to be forgotten
+        self.trust(block, name)
+
+    def trust(self, block: str, name: str) -> None:
+        """Remember that the address is its owner's; whoever was trusted longest ago is not now."""
+        self._trusted[block, name] = self._trusted.pop((block, name), None)
         if len(self._trusted) > TRUSTED:
             del self._trusted[next(iter(self._trusted))]
 
-    def distrust(self, name: str) -> None:
-        """Forget which addresses were right: the account is somebody else's, or its password."""
-        for pair in [pair for pair in list(self._trusted) if pair[1] == name]:
+    def trusts(self, block: str, name: str) -> bool:
+        """Whether the address was right for the account."""
+        return (block, name) in self._trusted
+
+    def distrust(self, name: str, but: str | None = None) -> None:
+        """Forget which addresses were right: the account is somebody else's, or its password.
+
+        `but` is the address of whoever has changed it.
+        """
+        for pair in [pair for pair in list(self._trusted) if pair[1] == name and pair[0] != but]:
             del self._trusted[pair]
 
-    # Each bucket is the moment at which it would be full again: one number says all.
+    # Each bucket is the moment at which it would be full again, None while it is: that says all.
 
-    def _wait(self, dues: dict[str, float], key: str, now: float) -> float:
-        """Seconds until there is one more attempt."""
-        return max(0.0, dues.get(key, now) + self._interval - now - self._grace)
+    def _bearable(self, due: float | None, now: float) -> float:
+        """Seconds until there is one more attempt; Refused where they are too many."""
+        wait = self._wait(due, now)
+        if wait > ADDRESS_PATIENCE:
+            after = math.ceil(10 * (wait - ADDRESS_PATIENCE)) / 10
+            raise Refused("rate.logins", "Too many attempts from your address.", retry_after=after)
+        return wait
 
-    def _count(
-        self, dues: dict[str, float], key: str, now: float, patience: float = math.inf
-    ) -> None:
-        due = max(dues.get(key, now), now) + self._interval
-        dues[key] = min(due, now + self._grace + patience)
+    def _wait(self, due: float | None, now: float) -> float:
+        due = now if due is None else due
+        return max(0.0, due + self._interval - now - self._grace)
+
+    def _later(self, due: float | None, now: float) -> float:
+        """The bucket after one more attempt."""
+        return max(now if due is None else due, now) + self._interval
 
     def _give_back(self, dues: dict[str, float], key: str) -> None:
         if key in dues:

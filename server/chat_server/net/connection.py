@@ -8,7 +8,9 @@ Rules:
 - Where TLS is offered, the first byte decides whether a connection is `secure`; everything above
   the socket is the same.
 - While `deaf`, nothing is read and nothing handed over: the handler paused it, so that this client
-  alone waits, or it is closing.
+  alone waits, or the client has to read first, or it is closing. Who paused it resumes it; that
+  the client has read ends no pause of the handler's.
+- What a pause of the handler's takes does not count against any deadline of the client's.
 """
 
 from __future__ import annotations
@@ -83,7 +85,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_asked", "_decoder", "_due", "_ended_input", "_frame_since", "_interest", "_progress",
+        "_asked", "_decoder", "_due", "_ended_input", "_frame_since", "_interest", "_paused_since",
+        "_progress",
         "_recv", "_socket", "_soft_since", "_stall_since", "_terms", "_unheard", "_until",
         "_waits_to_read", "_welcomed",
         "address", "audiences", "deaf", "handler", "heard", "loop", "outbox", "secure", "state",
@@ -122,6 +125,7 @@ class Connection:
         self._progress = 0
         self._asked = 0.0
         self._waits_to_read = False
+        self._paused_since: float | None = None
         self._due = math.inf
         self.outbox = Outbox(sock, self, loop.unsent, terms.outbox_before_welcome)
         self.handler = attend(self)
@@ -151,17 +155,29 @@ class Connection:
 
     def pause(self) -> None:
         """Hand nothing over, and read nothing, until `resume`."""
+        if self._paused_since is None:
+            self._paused_since = self.loop.now
         self.deaf = True
         self._watch()
 
     def resume(self) -> None:
         """Go on with what was held, then with what is here, then with reading."""
-        if self.state is not State.OPEN or self._choked():
+        if self.state is not State.OPEN:
+            return
+        if self._paused_since is not None:
+            self._until += self.loop.now - self._paused_since
+            self._paused_since = None
+            if not self._welcomed:
+                self._check_by(self._until)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Go on, unless the handler has paused it or the client has to read first."""
+        if self._paused_since is not None or self._choked():
             return
         self.deaf = False
         self.heard = self.loop.now  # the silence, and the wait for a frame's rest, were our doing
         self._frame_since = None
-        self._until = self.loop.now + self._terms.hello  # a hello that was refused may be repeated
         self.handler.resumed()
         if not self.deaf:
             bodies, self._unheard = self._unheard, []
@@ -263,7 +279,8 @@ class Connection:
         if not self.outbox.stuck or self.outbox.queued <= self._terms.outbox_soft:
             return False
         self._waits_to_read = True
-        self.pause()
+        self.deaf = True
+        self._watch()
         return True
 
     def _input_over(self) -> None:
@@ -322,8 +339,12 @@ class Connection:
         self._soft_since = None
         if self._waits_to_read:
             self._waits_to_read = False
-            self.loop.resume(self)
+            self.loop.call_at(self.loop.now, self._has_read)  # not in the middle of sending
         self._watch()
+
+    def _has_read(self, _: float) -> None:
+        if self.state is State.OPEN and self.deaf:
+            self._go_on()
 
     def broken(self) -> None:
         """The other side reset the connection."""
@@ -352,7 +373,7 @@ class Connection:
 
     def _overdue(self, now: float) -> Fault | None:
         terms = self._terms
-        if not self._welcomed and not self.deaf and now >= self._until:
+        if not self._welcomed and self._paused_since is None and now >= self._until:
             return Fault.HELLO_LATE
         if self.outbox.stuck and self._falls_behind(now):
             return Fault.SLOW
@@ -384,7 +405,7 @@ class Connection:
         """
         terms = self._terms
         if not self._welcomed:
-            return now + terms.hello if self.deaf else self._until
+            return now + terms.hello if self._paused_since is not None else self._until
         if self.deaf:
             due = now + terms.ping
         else:

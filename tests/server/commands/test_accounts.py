@@ -588,6 +588,26 @@ def test_too_many_attempts_of_an_address_are_refused(slow: Playbook) -> None:
     waiting.hears("error", code="auth.failed")
 
 
+def test_who_was_right_before_does_not_wait_for_others_behind_the_address(slow: Playbook) -> None:
+    """Who guesses there at other accounts keeps nobody out who belongs there."""
+    guess(slow, "192.0.2.1", password=SECRET).hears("welcome")
+    for number in range(14):
+        guess(slow, "192.0.2.1", f"name{number}")
+    guess(slow, "192.0.2.1", "bob").hears("error", code="rate.logins")
+    guess(slow, "192.0.2.1", password=SECRET).hears("welcome")
+
+
+def test_changing_a_password_again_and_again_pays_for_no_guess(slow: Playbook) -> None:
+    """It costs the address nothing, so the address gets nothing back."""
+    mallory = slow.person("mallory", address=HERE)
+    mallory.asks("register", password=SECRET)
+    for _ in range(4):
+        guess(slow, HERE, "nobody").hears("error", code="auth.failed")
+    for old, new in ((SECRET, OTHER), (OTHER, SECRET)):
+        assert mallory.asks("passwd", old=old, new=new)["type"] == "ok"
+    guess(slow, HERE, "nobody").hears_nothing()
+
+
 def test_an_account_is_never_locked(slow: Playbook) -> None:
     """While a thousand addresses guess, its owner logs in after ten seconds, from anywhere."""
     for number in range(1000):
@@ -630,7 +650,7 @@ def test_with_too_many_hashes_waiting_somebody_is_told_to_come_again(book: Playb
     """Case 85: and nothing else of the server waits."""
     account(book, "alice")
     book.workers.held = True
-    waiting = [book.stranger(address=HERE) for _ in range(9)]
+    waiting = [book.stranger(address="127.0.0.2") for _ in range(9)]
     for stranger in waiting:
         stranger.says("hello", id="1", login=ALICE)
     waiting[-1].hears("error", code="server.busy", retry_after=1, retryable=True)

@@ -80,6 +80,54 @@ def test_an_address_is_trusted_with_one_account_only() -> None:
     assert attempts.delay(THERE, "alice", NOW) == ACCOUNT_PATIENCE
 
 
+def test_an_address_that_was_right_does_not_wait_for_others_behind_it() -> None:
+    """Whatever strangers there try, up to what is refused: it has attempts of its own."""
+    attempts = Attempts(5)
+    attempts.delay(HERE, "alice", NOW)
+    attempts.right(HERE, "alice")
+    for number in range(10):
+        attempts.delay(HERE, f"name{number}", NOW)
+    with pytest.raises(Refused):
+        attempts.delay(HERE, "bob", NOW)
+    assert attempts.delay(HERE, "alice", NOW) == 0
+
+
+def test_trust_gives_no_more_guesses_than_others_have() -> None:
+    """A housemate guesses at the same rate, wherever else they are right."""
+    attempts = Attempts(5)
+    attempts.delay(HERE, "alice", NOW)
+    attempts.right(HERE, "alice")
+    assert waits(attempts, 10) == [0] * 5 + [12, 24, 36, 48, 60]
+    with pytest.raises(Refused) as caught:
+        attempts.delay(HERE, "alice", NOW)
+    assert (caught.value.code, caught.value.retry_after) == ("rate.logins", 12)
+    assert waits(attempts, 5, name="bob") == [0] * 5
+
+
+def test_whoever_is_right_several_times_at_once_pays_nothing() -> None:
+    """The first makes the address trusted, and the others take back what they have paid too."""
+    attempts = Attempts(5)
+    waits(attempts, 4)
+    for _ in range(4):
+        attempts.right(HERE, "alice")
+    assert waits(attempts, 5, name="bob") == [0] * 5
+    assert waits(attempts, 5, THERE, "alice") == [0] * 5
+
+
+def test_being_right_where_one_is_trusted_does_not_pay_for_guesses() -> None:
+    """It cost the address nothing, so the address gets nothing back."""
+    attempts = Attempts(5)
+    for name in ("mallory",) * 3:
+        attempts.delay(HERE, name, NOW)
+        attempts.right(HERE, name)
+    guesses = waits(attempts, 5)
+    attempts.delay(HERE, "mallory", NOW)
+    attempts.right(HERE, "mallory")
+    attempts.distrust("mallory", but=HERE)
+    assert attempts.trusts(HERE, "mallory")
+    assert guesses + waits(attempts, 1) == [0] * 5 + [12]
+
+
 def test_a_changed_password_ends_the_trust() -> None:
     """Who knew the old one is a stranger now."""
     attempts = Attempts(5)

@@ -14,7 +14,7 @@ import pytest
 
 from chat_schema import limits
 from chat_schema.framing import encode_frame
-from chat_server.net.connection import FLUSH, LINGER, Connection, State, Terms
+from chat_server.net.connection import BATCH, FLUSH, LINGER, Connection, State, Terms
 from chat_server.net.handler import Fault
 from tests.support.clock import ManualTime
 from tests.support.hand_loop import HandLoop, hand_loop
@@ -340,6 +340,33 @@ def test_frames_that_are_no_hello_do_not_move_the_hello_deadline(stranger: Line)
     assert stranger.faults == [Fault.HELLO_LATE]
 
 
+def test_the_hello_deadline_waits_while_the_server_does(stranger: Line) -> None:
+    """Exactly as long: what was left is left afterwards."""
+    on(stranger, "hello", stranger.connection.pause)
+    stranger.pass_time(6)
+    stranger.say("hello")
+    stranger.pass_time(58)
+    stranger.connection.resume()
+    stranger.pass_time(3.5)
+    assert stranger.faults == []
+    stranger.pass_time(0.5)
+    assert stranger.faults == [Fault.HELLO_LATE]
+
+
+def test_a_hello_that_is_refused_again_and_again_moves_no_deadline(stranger: Line) -> None:
+    """What the client takes between its attempts adds up."""
+    on(stranger, "hello", stranger.connection.pause)
+    for _ in range(4):
+        stranger.pass_time(2)
+        stranger.say("hello")
+        stranger.pass_time(1)
+        stranger.connection.resume()
+    stranger.pass_time(1.5)
+    assert stranger.faults == []
+    stranger.pass_time(0.5)
+    assert stranger.faults == [Fault.HELLO_LATE]
+
+
 def test_after_welcome_the_hello_deadline_is_over(client: Line) -> None:
     """It passes without a word."""
     client.pass_time(29)
@@ -533,6 +560,62 @@ def test_over_the_soft_limit_a_client_is_not_read(client: Line) -> None:
     for _ in range(3):
         client.loop.tick()
     assert client.heard == ["one", "two", "three"]
+
+
+def test_that_a_client_has_read_ends_no_pause_of_its_handlers(client: Line) -> None:
+    """What is being done for it is done first, however fast it reads meanwhile."""
+
+    def pause() -> None:
+        client.sock.room = 0
+        client.connection.send(b"x" * 3000)
+        client.connection.pause()
+
+    on(client, "slow", pause)
+    client.say("slow", *["next"] * (2 * BATCH))
+    client.sock.room = UNLIMITED
+    for _ in range(3):
+        client.loop.tick()
+    assert client.heard == ["slow"]
+    assert not client.reads
+    client.connection.resume()
+    assert client.heard == ["slow", "(resumed)"] + ["next"] * (2 * BATCH)
+
+
+def test_a_client_that_goes_on_early_owes_no_reading_any_more(client: Line) -> None:
+    """Below the soft limit it may ask on; that all has left then ends no later pause."""
+    on(client, "slow", client.connection.pause)
+    on_slow = client.handler.on_frame
+
+    def fill(body: bytes) -> None:
+        on_slow(body)
+        if body == b"fill":
+            client.sock.room = 0
+            client.connection.send(b"x" * 3000)
+
+    client.handler.on_frame = fill
+    client.say("fill", *["next"] * (BATCH - 1), "slow", "last")
+    assert client.heard[-1] == "next"
+    client.sock.room = 2000
+    client.loop.tick()
+    client.connection.resume()
+    assert client.heard[-1] == "slow"
+    client.sock.room = UNLIMITED
+    for _ in range(3):
+        client.loop.tick()
+    assert client.heard[-1] == "slow"
+
+
+def test_a_resumed_client_still_has_to_read_first(client: Line) -> None:
+    """What was done for it may have been much."""
+    on(client, "slow", client.connection.pause)
+    client.say("slow", "next")
+    client.fill(3000)
+    client.connection.resume()
+    assert client.heard == ["slow"]
+    client.sock.room = UNLIMITED
+    for _ in range(2):
+        client.loop.tick()
+    assert client.heard == ["slow", "(resumed)", "next"]
 
 
 def test_over_the_hard_limit_a_client_is_given_up_at_the_end_of_the_tick(client: Line) -> None:
