@@ -110,6 +110,8 @@ def test_bans_mutes_offices_and_modes_survive_a_restart(tmp_path: Path) -> None:
         assert trudy.ask("broadcast", room="den", text="x")["code"] == "room.muted"
         bob = way.login("bob", "den")
         assert bob.ask("broadcast", room="den", text="x")["code"] == "server.muted"
+        assert bob.ask("unban", room="den", target="mallory")["code"] == "server.muted"
+        assert alice.ask("unmute", room="*", target="bob")["type"] == "ok"
         assert bob.ask("unban", room="den", target="mallory")["type"] == "ok"
         _, refusal = way.knock(login={"nick": "carol", "password": PASSWORD})
         assert refusal["code"] == "server.banned"
@@ -205,4 +207,4 @@ def test_the_moderators_of_a_room_deal_with_a_troublemaker(tmp_path: Path) -> No
             "promote", "topic", "mute", "unmute", "kick", "ban",
         ]  # fmt: skip
         acts = [entry["act"] for entry in carol.ask("audit")["entries"]]
-        assert acts == ["promote", "mute", "unmute", "kick", "ban", "elevate", "ban"]
+        assert acts == ["elevate", "ban"]  # what owners do is in their rooms

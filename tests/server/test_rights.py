@@ -122,7 +122,7 @@ hello                   | . w w w w w w w w w w w w
 ping                    | . . . . . . . . . . . . .
 pong                    | - - - - - - - - - - - - -
 quit                    | . . . . . . . . . . . . .
-nick                    | h . . . . . . . . . . . p
+nick                    | h . . m . . . . . . . . p
 users                   | h . . . . . . . . . . . .
 users of the room       | h n . . . n . . . . n n n
 join                    | h . . . . b . . . . . . p

@@ -6,11 +6,12 @@ Rules:
 - A policy is changed before the act's event is given to the journal; where that cannot be kept, the
   change is undone and the request refused.
 - What follows from an act, as being put out, is done when its event is kept, and before the reply.
+- Who is muted on the server does not act: a reason is a text, and so is the name of a room.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from chat_server.services import Services
 
 
+WITH_REASON = frozenset({"kick", "ban", "mute"})
+"""Acts whose events hold a text of who acts: nobody outside of the room is told of these."""
+
+
 class Deed(NamedTuple):
     """One act in a room.
 
@@ -51,6 +56,20 @@ class Deed(NamedTuple):
 def place(services: Services, session: Session, name: str) -> Room | None:
     """The room that a request names; None is the whole server."""
     return None if name == EVERYONE else services.hub.room_of(session, name)
+
+
+def require_unmuted(services: Services, session: Session, rooms: Iterable[Room] = ()) -> None:
+    """Refuse who is muted on the server or in one of these rooms, unless they administer it."""
+    hub, now = services.hub, session.connection.loop.wall
+    if hub.rank(session) >= Rank.ADMIN:
+        return
+    hub.require_speech(session, None, now)
+    applicant = hub.applicant(session)
+    for room in rooms:
+        refused = room.policy.refuse_muted(applicant, hub.rank(session, room), now)
+        if refused is not None:
+            text = refused.message.replace("the room", room.name, 1)
+            raise Refused(refused.code, text, retry_after=refused.retry_after)
 
 
 def anybody(hub: Hub, nick: str) -> Person | Account:
@@ -184,17 +203,23 @@ def _reply(session: Session, request: Request, answer: Answer) -> Numbered | Non
 def _settle(hub: Hub, room: Room, deed: Deed, outcome: Outcome) -> bool:
     """Do what follows from an act; on the loop of who acted, who may be gone.
 
-    Whom it concerns is told outside of the room too, unless they ignore who acted: anybody can make
-    a room and act in it.
+    Whom it concerns is told outside of the room too, unless they ignore who acted, or it has a
+    reason and they are not in the room at all: anybody can make a room, and would reach anybody.
     """
     if not isinstance(outcome, Kept):
         deed.undo()
         return False
     target = deed.extra.get("target")
-    if target is not None and not _ignores(hub, target.uid, outcome.entry.author):
+    if target is not None and _concerns(hub, target.uid, outcome.entry.author, room, deed):
         hub.tell(target.uid, outcome.frame, room.key)
     deed.follow()
     return True
+
+
+def _concerns(hub: Hub, uid: str, author: str, room: Room, deed: Deed) -> bool:
+    """Whether an act is told to all sessions of whom it is done to."""
+    there = uid in room.members or deed.type not in WITH_REASON
+    return there and not _ignores(hub, uid, author)
 
 
 def _ignores(hub: Hub, uid: str, author: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chat_schema import limits, requests
 from chat_schema.errors import Refused
-from chat_schema.names import EVERYONE, conversation_of, same_name
+from chat_schema.names import EVERYONE, conversation_of, same_name, uids_of
 from chat_server import composition
 from chat_server.commands.results import Answer, Later
 from chat_server.journal.base import Query
@@ -15,6 +15,7 @@ from chat_server.journal.words import words_of
 
 if TYPE_CHECKING:
     from chat_server.dispatch import Session
+    from chat_server.hub import Hub
     from chat_server.journal.base import Journal
     from chat_server.services import Services
 
@@ -46,7 +47,8 @@ def search(services: Services, session: Session, request: requests.Search) -> La
     if len(words) > WORDS:
         message = f"A search has at most {WORDS} words."
         raise Refused("field.invalid", message, field="text", limit=WORDS, size=len(words))
-    rooms = [readable(session, request.room)[1]] if request.room else readable_to(session)
+    named = request.room
+    rooms = [readable(session, named)[1]] if named else readable_to(services.hub, session)
     query = Query(
         rooms,
         words,
@@ -76,9 +78,19 @@ def _search(journal: Journal, query: Query) -> Answer:
     return partial(composition.search_ok, hits=found.bodies, more=found.more)
 
 
-def readable_to(session: Session) -> list[str]:
+def readable_to(hub: Hub, session: Session) -> list[str]:
     """The keys of everything that `readable` lets the session read, at most PLACES."""
-    return [EVERYONE, *session.rooms, *session.known.conversations][:PLACES]
+    return [EVERYONE, *session.rooms, *conversations(hub, session)][:PLACES]
+
+
+def conversations(hub: Hub, session: Session) -> list[str]:
+    """The session's whispers, those with accounts first: any number of guests may whisper."""
+    own = session.known.uid
+
+    def rank(room: str) -> tuple[bool, str]:
+        return all(uid == own or hub.accounts.by_uid(uid) is None for uid in uids_of(room)), room
+
+    return sorted(session.known.conversations.copy(), key=rank)
 
 
 def readable(session: Session, conversation: str) -> tuple[str, str]:

@@ -41,11 +41,11 @@ def unignore(
     """Take things from somebody again, by the nick they have, or the last one that was known."""
     ignored, name = session.known.ignored, same_name(request.target)
     found = services.hub.find(request.target)
-    gone = [uid for uid, nick in ignored.items() if same_name(nick) == name]
+    gone = [uid for uid, nick in ignored.copy().items() if same_name(nick) == name]
     if found is None and not gone:
         raise Refused("user.unknown", f"There is nobody called {request.target}.", field="target")
     for uid in [found.uid] if found is not None and found.uid in ignored else gone:
-        del ignored[uid]
+        ignored.pop(uid, None)
     return _kept(services, session)
 
 
@@ -65,7 +65,7 @@ def _kept(services: Services, session: Session) -> Answer | Awaited:
 def _listed(services: Services, session: Session) -> Answer:
     users = [
         services.hub.user(uid) or User(uid=uid, nick=nick)
-        for uid, nick in session.known.ignored.items()
+        for uid, nick in session.known.ignored.copy().items()  # another session may change it
     ]
     users.sort(key=lambda user: same_name(user.nick))
     return partial(account_replies.IgnoresOk, users=users)

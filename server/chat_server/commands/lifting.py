@@ -23,6 +23,7 @@ from chat_server.commands.acting import (
     perform,
     place,
     require_above,
+    require_unmuted,
 )
 from chat_server.commands.results import Answer, Awaited
 from chat_server.domain.moderation import Policy
@@ -82,6 +83,7 @@ def _lift(
 ) -> Awaited | None:
     """End the bans or mutes that are named by a nick, a network or an id."""
     hub = services.hub
+    require_unmuted(services, session)
     room = place(services, session, request.room)
     lifted = _named(services, session, request.target, kind, room)
     ids = [sanction.id for sanction in lifted]

@@ -23,6 +23,7 @@ from chat_server.commands.acting import (
     perform,
     require_above,
     require_inside,
+    require_unmuted,
     user_of,
 )
 from chat_server.commands.results import Answer
@@ -50,6 +51,7 @@ def mods(services: Services, session: Session, request: moderation_requests.Mods
 def promote(services: Services, session: Session, request: moderation_requests.Promote) -> None:
     """Give somebody an office."""
     hub = services.hub
+    require_unmuted(services, session)
     room = hub.room_of(session, request.room)
     found = anybody(hub, request.target)
     require_above(services, session, found, room)
@@ -68,6 +70,7 @@ def promote(services: Services, session: Session, request: moderation_requests.P
 def demote(services: Services, session: Session, request: moderation_requests.Demote) -> None:
     """Take somebody's office, or give up one's own."""
     hub = services.hub
+    require_unmuted(services, session)
     room = hub.room_of(session, request.room)
     found = anybody(hub, request.target)
     before = room.policy.rank(found.uid)
@@ -89,6 +92,7 @@ def demote(services: Services, session: Session, request: moderation_requests.De
 def invite(services: Services, session: Session, request: moderation_requests.Invite) -> None:
     """Let somebody enter whatever the mode is."""
     hub = services.hub
+    require_unmuted(services, session)
     room = hub.room_of(session, request.room)
     found = anybody(hub, request.target)
     if found.uid == session.known.uid:
@@ -115,6 +119,7 @@ def mode(services: Services, session: Session, request: moderation_requests.Mode
     if not changes:
         settings = room.policy.mode.settings
         return partial(moderation_replies.ModeOk, room=room.name, mode=settings)
+    require_unmuted(services, session)
     before = room.policy.mode
     after = services.hub.govern(room, lambda policy: _set(policy, replace(policy.mode, **changes)))
     undo = partial(services.hub.govern, room, lambda policy: _set(policy, before))

@@ -11,6 +11,7 @@ from chat_schema import PROTOCOL_VERSION, limits, replies, requests
 from chat_schema.errors import Refused
 from chat_schema.names import same_name
 from chat_server.commands import resume
+from chat_server.commands.acting import require_unmuted
 from chat_server.commands.login import authenticate
 from chat_server.commands.results import Answer, Awaited, Farewell, Later
 from chat_server.domain.accounts import Account
@@ -66,7 +67,8 @@ def quit_(services: Services, session: Session, request: requests.Quit) -> Farew
 
 
 def nick(services: Services, session: Session, request: requests.Nick) -> Answer:
-    """Give somebody another nick."""
+    """Give somebody another nick; who is muted says nothing by it."""
+    require_unmuted(services, session, list(session.known.rooms.values()))
     services.hub.rename(session, request.nick)
     return partial(replies.NickOk, user=session.known.user)
 

@@ -15,7 +15,6 @@ import secrets
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from hashlib import sha256
-from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from chat_schema import PROTOCOL_LEVEL, PROTOCOL_VERSION, limits, replies, requests
@@ -24,7 +23,7 @@ from chat_schema.events import Replay
 from chat_schema.framing import encode_frame
 from chat_schema.moderation_replies import ServerRole
 from chat_schema.names import EVERYONE, same_name
-from chat_server.commands.history import readable
+from chat_server.commands.history import conversations, readable
 from chat_server.commands.results import Answer, Awaited, Finish
 from chat_server.metering import charge_rooms
 
@@ -104,14 +103,14 @@ def welcome_back(
         session.connection.welcomed()
         session.connection.outbox.hold()
         heads = _enter(services, session, _rooms_in(wish.rooms or {}))
-    missed = [] if wish.rooms is None else _missed(services.journal, session, wish.rooms, heads)
+    missed = [] if wish.rooms is None else _missed(services, session, wish.rooms, heads)
     resumption = replies.Resumption(
         token=token,
         seconds=services.resume.seconds,
         resumed=resumed,
         rooms=[room.name for room in session.rooms.values()],
         everyone=_position(services.journal, EVERYONE),
-        conversations=sorted(session.known.conversations)[: limits.RESUMED] or None,
+        conversations=conversations(services.hub, session)[: limits.RESUMED] or None,
     )
     return Awaited(partial(_start, services, session, missed, resumption))
 
@@ -194,9 +193,10 @@ def _leave(services: Services, session: Session, rooms: Mapping[str, Room]) -> N
 
 
 def _missed(
-    journal: Journal, session: Session, cursors: Cursors, heads: Mapping[str, int]
+    services: Services, session: Session, cursors: Cursors, heads: Mapping[str, int]
 ) -> list[Missed]:
     """What to replay, with the exact number up to which it has to be."""
+    hub, journal = services.hub, services.journal
     missed: list[Missed] = []
     for conversation, cursor in cursors.items():
         try:
@@ -213,8 +213,10 @@ def _missed(
             seen = min(cursor[1], position.head) if cursor[0] == position.epoch else 0
             position = position._replace(head=max(heads[key], seen))
         missed.append(Missed(name, key, cursor, position))
-    unnamed = islice(session.known.conversations - cursors.keys(), limits.RESUMED)
-    missed.extend(Missed(room, room, ("", 0), journal.position(room)) for room in unnamed)
+    unnamed = [room for room in conversations(hub, session) if room not in cursors]
+    missed.extend(
+        Missed(room, room, ("", 0), journal.position(room)) for room in unnamed[: limits.RESUMED]
+    )
     return missed
 
 

@@ -25,6 +25,7 @@ from chat_server.commands.acting import (
     place,
     require_above,
     require_inside,
+    require_unmuted,
     user_of,
 )
 from chat_server.commands.results import Awaited
@@ -48,6 +49,7 @@ Sanctioned = moderation_requests.Ban | moderation_requests.Mute
 def kick(services: Services, session: Session, request: moderation_requests.Kick) -> Awaited | None:
     """Put somebody out; they may come back."""
     hub = services.hub
+    require_unmuted(services, session)
     room = place(services, session, request.room)
     found = anybody(hub, request.target)
     require_above(services, session, found, room)
@@ -86,6 +88,7 @@ def _kick_off(services: Services, session: Session, found: Person | Account, dee
 def ban(services: Services, session: Session, request: moderation_requests.Ban) -> Awaited | None:
     """Put somebody out and keep them out, or keep out whoever comes from an address."""
     hub = services.hub
+    require_unmuted(services, session)
     room = place(services, session, request.room)
     found, network = _whom(services, session, request.target, room)
     sanction = _impose(services, session, request, found, network, room)
@@ -104,6 +107,7 @@ def ban(services: Services, session: Session, request: moderation_requests.Ban) 
 def mute(services: Services, session: Session, request: moderation_requests.Mute) -> Awaited | None:
     """Let somebody hear and not speak."""
     hub, wall = services.hub, session.connection.loop.wall
+    require_unmuted(services, session)
     room = place(services, session, request.room)
     found = anybody(hub, request.target)
     require_above(services, session, found, room)
@@ -126,10 +130,12 @@ def mute(services: Services, session: Session, request: moderation_requests.Mute
 def _whom(
     services: Services, session: Session, target: str, room: Room | None
 ) -> tuple[Person | Account | None, str | None]:
-    """The person to ban, or, where nobody is called so, the address or network."""
-    found = services.hub.find(target)
+    """The person to ban, or the address or network: what looks like one is one.
+
+    Nobody gets such a nick; an account of old may have it.
+    """
     network = read_network(target)
-    if found is None and network is not None:
+    if network is not None:
         _require_elsewhere(session, network)
         return None, network
     found = anybody(services.hub, target)
@@ -219,7 +225,7 @@ def _put_off(hub: Hub, sanction: Sanction, actor: Session) -> None:
     now = actor.connection.loop.wall
     refused = Refused("server.banned", f"You are banned from the server{sanction.words(now)}")
     if sanction.uid is not None:
-        hub.put_off(sanction.uid, refused, actor.connection.loop.stamp)
+        hub.put_off(sanction.uid, refused, actor.connection.loop.stamp, reason="banned")
     hub.dismiss([found for found in hub.all_sessions() if _bound(hub, sanction, found)], refused)
 
 

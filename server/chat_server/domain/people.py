@@ -2,6 +2,7 @@
 
 Rules:
 - The name of an account is for its owner alone, online or not.
+- Nobody is called like an address, so that a ban of one means it; an account of old may be.
 - All sessions of an account are one person. A guest has one session.
 """
 
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from chat_schema.errors import Refused
 from chat_schema.names import RESERVED_NICKS, User, same_name
+from chat_server.domain.sanctions import network_of
 from chat_server.domain.voice import Voice
 
 if TYPE_CHECKING:
@@ -156,6 +158,8 @@ class People:
         if same_name(nick) in RESERVED_NICKS:
             raise Refused("nick.reserved", f"Nobody gets the nick {nick}.", field="nick")
         owner = self._accounts.by_name(nick)
+        if owner is None and network_of(nick) is not None:
+            raise Refused("nick.reserved", f"The nick {nick} looks like an address.", field="nick")
         if owner is not None and owner is not account:
             message = f"The nick {nick} belongs to an account: log in to have it."
             raise Refused("nick.reserved", message, field="nick")

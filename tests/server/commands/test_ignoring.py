@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from chat_schema.names import User
 from chat_server.commands.ignoring import IGNORED
 from tests.support.playbook import Actor, Playbook
 
@@ -106,3 +107,18 @@ def test_the_list_is_bounded(book: Playbook, alice: Actor, bob: Actor) -> None:
         assert len(alice.asks("ignore", target="bob")["users"]) == IGNORED
     assert "u0" not in ignored
     assert "u1" in ignored
+
+
+def test_the_list_may_change_while_it_is_told(
+    book: Playbook, alice: Actor, bob: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By another session of the account, on another loop."""
+    alice.asks("ignore", target="bob")
+    ignored, user_of = alice.session.known.ignored, book.hub.user
+
+    def meanwhile(uid: str) -> User | None:
+        ignored["u9"] = "another"
+        return user_of(uid)
+
+    monkeypatch.setattr(book.hub, "user", meanwhile)
+    assert alice.asks("ignores")["users"] == [user(bob)]

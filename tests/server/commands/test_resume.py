@@ -16,6 +16,7 @@ from chat_schema.errors import Refused
 from chat_schema.framing import HEADER, encode_frame
 from chat_schema.names import conversation_of
 from chat_server.commands import resume
+from chat_server.commands.history import readable_to
 from chat_server.dispatch import Session
 from chat_server.domain.rooms import Room
 from chat_server.eventlog import LINES
@@ -618,6 +619,23 @@ def test_conversations_that_never_were_cost_nothing(tmp_path: Path, journal: str
         again.hears_nothing()
         assert (set(memory._rooms), set(disk._catalogue._looked_at)) == before
     disk.close()
+
+
+def test_whispers_of_guests_hide_no_friend_s(book: Playbook, alice: Guest) -> None:
+    """Those with accounts are listed, replayed and searched first, however many there are."""
+    friend = book.person("friend", address="127.0.0.1")
+    assert friend.asks("register", password="correct horse")["type"] == "ok"
+    room = conversation_of(alice.uid, friend.uid)
+    friend.asks("whisper", to="alice", text="from a friend")
+    crowd = {conversation_of(alice.uid, f"a{number:03}") for number in range(600)}
+    session = alice.now.session
+    session.known.conversations.update(crowd)
+    assert readable_to(book.hub, session)[1 + len(session.rooms)] == room
+    alice.loses()
+    frames = alice.returns()
+    assert frames[-1]["resume"]["conversations"][0] == room
+    assert len(frames[-1]["resume"]["conversations"]) == limits.RESUMED
+    assert "from a friend" in texts(frames)
 
 
 # A stay that is over

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chat_schema.errors import Refused
 from chat_schema.names import RESERVED_NICKS, same_name
-from chat_server.domain.accounts import Accounts
+from chat_server.domain.accounts import Account, Accounts
 from chat_server.domain.people import People, Person
 from tests.support import strategies
 
@@ -41,6 +41,20 @@ def test_case_41_nobody_gets_a_reserved_nick(people: People, reserved: str) -> N
             people.rename(alice, nick)
         assert caught.value.code == "nick.reserved"
     assert alice.nick == "alice"
+
+
+def test_nobody_is_called_like_an_address(people: People) -> None:
+    """A ban of it would mean another; but whose account has the name keeps it."""
+    alice = people.arrive("u1", "alice")
+    with pytest.raises(Refused, match="looks like an address") as caught:
+        people.arrive("u2", "127.0.0.66")
+    assert (caught.value.code, caught.value.field) == ("nick.reserved", "nick")
+    with pytest.raises(Refused, match="looks like an address"):
+        people.rename(alice, "10.0.0.1")
+    assert people.rename(alice, "127.0.0") == "alice"
+    accounts = Accounts()
+    accounts.add(old := Account("u3", "192.0.2.7", 0.0, ""))
+    assert People(accounts).arrive("u3", "192.0.2.7", old).registered
 
 
 def test_guests_are_counted(people: People) -> None:

@@ -178,10 +178,9 @@ def test_case_63_who_has_had_an_account_for_longer_is_let_in(town: Town, alice: 
 
 
 def test_somebody_elsewhere_can_be_banned(town: Town, alice: Actor) -> None:
-    """They are told; so can an account that is not online, not who is nobody."""
+    """They see it when they come; so can an account that is not online, not who is nobody."""
     bob = town.person("bob", "other")
-    alice.asks("ban", room="den", target="bob")
-    bob.hears("ban", room="den", target={"uid": bob.uid, "nick": "bob"})
+    alice.asks("ban", room="den", target="bob", reason="read this")
     bob.hears_nothing()
     assert code(bob.asks("join", room="den")) == "room.banned"
     carol = town.account("carol")
@@ -205,12 +204,53 @@ def test_an_address_or_a_network_can_be_banned(town: Town, alice: Actor) -> None
         assert code(alice.asks("ban", room="den", target=target)) == "user.self"
 
 
-def test_whoever_is_called_like_an_address_is_meant_first(town: Town, alice: Actor) -> None:
-    """A nick that looks like an address does not turn a ban against somebody else."""
-    town.person("192.0.2.77", "den")
+def test_whoever_is_called_like_an_address_does_not_shield_it(town: Town, alice: Actor) -> None:
+    """An account of old may be; a ban of the address means whoever comes from there."""
+    olga = town.account("olga", "den")
+    town.book.hub.call(olga.session.known, "olga2", olga.session)
+    account = olga.session.known.account
+    assert account is not None
+    town.book.hub.accounts.remove(account)
+    account.name = "192.0.2.77"
+    town.book.hub.accounts.add(account)
+    assert olga.asks("nick", nick="192.0.2.77")["type"] == "ok"
+    town.book.forget()
     alice.asks("ban", room="den", target="192.0.2.77")
-    alice.hears("ban")
-    alice.hears("leave", reason="banned")
+    alice.hears("ban", target=None)
+    alice.hears_nothing()
+    late = town.person("late", address="192.0.2.77")
+    assert code(late.asks("join", room="den")) == "room.banned"
+
+
+@pytest.mark.parametrize("act", ["ban", "mute"])
+def test_no_act_carries_a_text_to_who_is_not_there(town: Town, alice: Actor, act: str) -> None:
+    """Who is there with another session hears of it on all."""
+    bob, again = town.account("bob"), town.again("bob")
+    alice.asks(act, room="den", target="bob", reason="read this")
+    bob.hears_nothing()
+    alice.asks(f"un{act}", room="den", target="bob")
+    for session in (bob, again):
+        session.hears(f"un{act}")
+    bob.asks("join", room="den")
+    town.book.forget()
+    alice.asks(act, room="den", target="bob", reason="read this")
+    for session in (bob, again):
+        session.hears(act, reason="read this")
+
+
+def test_who_is_muted_in_a_room_says_nothing_by_a_nick(
+    town: Town, alice: Actor, mallory: Actor
+) -> None:
+    """While they are in it; the room is named, and how long it is."""
+    alice.asks("mute", room="den", target="mallory", seconds=60)
+    town.book.forget()
+    refused = mallory.asks("nick", nick="all-the-same")
+    assert (code(refused), refused["retry_after"]) == ("room.muted", 60)
+    assert refused["message"].startswith("You are muted in den ")
+    alice.hears_nothing()
+    assert alice.asks("nick", nick="alicia")["type"] == "ok"
+    mallory.asks("leave", room="den")
+    assert mallory.asks("nick", nick="elsewhere")["type"] == "ok"
 
 
 def test_moderators_see_no_address(town: Town, alice: Actor, mallory: Actor) -> None:

@@ -125,6 +125,37 @@ def test_who_is_muted_on_the_server_speaks_nowhere(
     assert admin.asks("mutes", room="*")["mutes"] == []
 
 
+@pytest.mark.parametrize(
+    "act",
+    [
+        {"type": "kick", "target": "bob"},
+        {"type": "ban", "target": "bob"},
+        {"type": "unban", "target": "#1"},
+        {"type": "mute", "target": "bob"},
+        {"type": "unmute", "target": "bob"},
+        {"type": "promote", "target": "bob"},
+        {"type": "demote", "target": "gina"},
+        {"type": "invite", "target": "bob"},
+        {"type": "mode", "slow": 5},
+    ],
+    ids=lambda act: str(act["type"]),
+)
+def test_who_is_muted_on_the_server_does_not_act(town: Town, act: dict[str, object]) -> None:
+    """In no room, though it is theirs; they may look."""
+    gina, bob = town.person("gina", "mine"), town.person("bob", "mine")
+    admin = town.admin()
+    admin.asks("mute", room="*", target="gina", seconds=60)
+    reply = gina.asks(**act, room="mine")  # type: ignore[arg-type]
+    assert (code(reply), reply["retry_after"]) == ("server.muted", 60)
+    assert code(gina.asks("nick", nick="said-by-nick")) == "server.muted"
+    bob.hears_nothing()
+    for look in ("bans", "mutes", "mods", "mode"):
+        assert gina.asks(look, room="mine")["type"] == "ok"
+    gina.session.elevated = True
+    assert code(gina.asks(**act, room="mine")) != "server.muted"  # type: ignore[arg-type]
+    assert gina.asks("nick", nick="said-by-nick")["type"] == "ok"
+
+
 def test_administrators_are_above_each_other_in_nothing(town: Town) -> None:
     """Only the operator is."""
     one, other = town.admin("one"), town.admin("other")
@@ -167,10 +198,11 @@ def test_an_administrator_acts_in_rooms_they_are_not_in(
 
 def test_acts_are_in_the_audit(town: Town, alice: Actor, mallory: Actor) -> None:
     """Who, what, where, whom and why; with addresses only as they were typed."""
-    alice.asks("ban", room="den", target="mallory", seconds=60, reason="spam")
-    alice.asks("ban", room="den", target="192.0.2.0/24")
-    alice.asks("unban", room="den", target="#1")
-    alice.asks("mode", room="den", password="open", slow=5)
+    admin = town.admin()
+    admin.asks("ban", room="den", target="mallory", seconds=60, reason="spam")
+    admin.asks("ban", room="den", target="192.0.2.0/24")
+    admin.asks("unban", room="den", target="#1")
+    admin.asks("mode", room="den", password="open", slow=5)
     noted = [
         (act.act, act.room, act.target, act.detail)
         for act in town.book.journal.acts(None, 100).acts
@@ -181,3 +213,18 @@ def test_acts_are_in_the_audit(town: Town, alice: Actor, mallory: Actor) -> None
         ("unban", "den", "mallory", "#1"),
         ("mode", "den", None, "slow=5 password=set"),
     ]
+
+
+def test_what_owners_do_in_their_rooms_fills_no_audit(
+    town: Town, alice: Actor, mallory: Actor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told to the event log; what a moderator of the server does there is kept."""
+    caplog.set_level("INFO")
+    alice.asks("mode", room="den", slow=5)
+    alice.asks("mute", room="den", target="mallory")
+    assert town.book.journal.acts(None, 100).acts == []
+    assert [record.message for record in caplog.records if record.message == "act"] == ["act"] * 2
+    helper = town.account("helper", "den")
+    town.book.hub.accounts.by_name("helper").role = "moderator"  # type: ignore[union-attr]
+    helper.asks("unmute", room="den", target="mallory")
+    assert [act.act for act in town.book.journal.acts(None, 100).acts] == ["unmute"]
