@@ -179,8 +179,9 @@ def test_case_86_who_drips_is_cut_off(watch: Watch, monkeypatch: pytest.MonkeyPa
     raise AssertionError("it was never cut off")
 
 
-def test_a_stop_waits_for_nobody_who_asks() -> None:
+def test_a_stop_waits_for_nobody_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Their connections end with the server."""
+    monkeypatch.setattr("chat_server.metrics._Request.timeout", 1000.0)
     watch = Watch()
     with socket.create_connection(watch.metrics.address, PATIENCE) as sock:
         sock.sendall(b"G")
