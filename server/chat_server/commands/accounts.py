@@ -65,6 +65,7 @@ def _register(services: Services, session: Session, nick: str, hash: str) -> Awa
     if person.nick != nick:
         raise Refused("server.busy", "You were given another nick meanwhile; nothing was done.")
     account = Account(person.uid, nick, loop.wall, hash)
+    account.block = person.block
     keep = partial(services.hub.add_account, account)
     return stored(session, keep, partial(_adopt, services, session, person, account))
 

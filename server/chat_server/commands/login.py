@@ -20,6 +20,7 @@ from chat_server.commands.proof import Result, prove, require_private, was_right
 from chat_server.commands.results import Answer, Awaited
 from chat_server.commands.resume import role_of
 from chat_server.domain.accounts import Account
+from chat_server.domain.addresses import block_of
 from chat_server.domain.people import Person
 
 if TYPE_CHECKING:
@@ -128,11 +129,20 @@ def _identified(
     if not claim.holds(services):  # by another loop, while we took our seat
         account.barred |= {session.number}
         services.hub.dismiss((session,), revoked())
-    elif shown.renewed is not None:
-        account.hash = shown.renewed
-        with suppress(Refused):  # it was removed this very moment
-            services.hub.keep_account(account, _ignore)
+    else:
+        _keep(services, session, account, shown.renewed)
     return result
+
+
+def _keep(services: Services, session: Session, account: Account, renewed: str | None) -> None:
+    """Have it stored from where the account was logged in to, and its new hash, if that is news."""
+    block = block_of(session.connection.address)
+    if renewed is None and block == account.block:
+        return
+    account.block = block
+    account.hash = account.hash if renewed is None else renewed
+    with suppress(Refused):  # it was removed this very moment
+        services.hub.keep_account(account, _ignore)
 
 
 def _become(services: Services, session: Session, account: Account) -> Answer:

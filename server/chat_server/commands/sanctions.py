@@ -198,13 +198,19 @@ def _deed(
 
 
 def _addresses(hub: Hub, session: Session, uid: str | None, room: Room | None) -> tuple[str, ...]:
-    """The blocks at which somebody is; on the server without the actor's own."""
+    """The blocks at which somebody is, or was last; on the server without the actor's own."""
     if uid is None:
         return ()
     own = _own_blocks(session) if room is None else ()
     blocks = dict.fromkeys(block_of(other.connection.address) for other in hub.sessions(uid))
-    last = hub.last_block(uid)
+    last = hub.last_block(uid) or _last_login(hub, uid)
     return tuple(block for block in blocks or ([last] if last else []) if block not in own)
+
+
+def _last_login(hub: Hub, uid: str) -> str | None:
+    """Where an account that is not here was last."""
+    account = hub.accounts.by_uid(uid)
+    return account.block if account is not None else None
 
 
 def _require_elsewhere(session: Session, network: str) -> None:

@@ -24,7 +24,8 @@ class Account:
 
     `created` is in seconds since 1970. `hash` is that of the password in the PHC string format, and
     `key` a public key in base64url; either is "" where there is none. `role` is "user", "moderator"
-    or "admin". `ignored` are those from whom it takes nothing: their nicks, by uid.
+    or "admin". `ignored` are those from whom it takes nothing: their nicks, by uid. `block` is
+    from where it was last logged in to, as `addresses.block_of` gives it, None where unknown.
 
     Three things are not in the record: `conversations`, its whispers, which the journal knows;
     `revision`, which counts the passwords: one that was shown before another came is void; and
@@ -32,8 +33,8 @@ class Account:
     """
 
     __slots__ = (
-        "barred", "conversations", "created", "hash", "ignored", "key", "name", "revision", "role",
-        "uid",
+        "barred", "block", "conversations", "created", "hash", "ignored", "key", "name", "revision",
+        "role", "uid",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +54,7 @@ class Account:
         self.role = role
         self.key = key
         self.ignored = dict(ignored)
+        self.block: str | None = None
         self.conversations: set[str] = set()
         self.revision = 0
         self.barred: frozenset[int] = frozenset()
@@ -78,12 +80,17 @@ class Account:
             "role": self.role,
             "key": self.key,
             "ignored": dict(self.ignored),
+            "block": self.block,
         }
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Account:
         """The account of which `record` was kept."""
-        return cls(**record)
+        given = dict(record)
+        block = given.pop("block", None)
+        account = cls(**given)
+        account.block = block
+        return account
 
 
 class Accounts:

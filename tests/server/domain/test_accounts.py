@@ -13,7 +13,9 @@ from chat_server.domain.accounts import Account, Accounts, require_strong
 
 def alice() -> Account:
     """An account with everything."""
-    return Account("u1", "Alice", 1_000.5, "a hash", "admin", "a key", {"u2": "mallory"})
+    account = Account("u1", "Alice", 1_000.5, "a hash", "admin", "a key", {"u2": "mallory"})
+    account.block = "192.0.2.7"
+    return account
 
 
 def test_an_account_is_found_by_its_name_in_any_case() -> None:
@@ -46,6 +48,8 @@ def test_a_record_brings_back_the_account() -> None:
     kept.renew(key="another key")
     back = Account.from_record(json.loads(json.dumps(kept.as_record())))
     assert back.as_record() == kept.as_record()
+    old = {name: value for name, value in kept.as_record().items() if name != "block"}
+    assert Account.from_record(old).block is None
     assert (back.key, back.ignored, back.role) == ("another key", {"u2": "mallory"}, "admin")
     assert (back.conversations, back.revision) == (set(), 0)
 

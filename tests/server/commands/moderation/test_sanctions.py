@@ -222,6 +222,20 @@ def test_whoever_is_called_like_an_address_does_not_shield_it(town: Town, alice:
     assert code(late.asks("join", room="den")) == "room.banned"
 
 
+def test_a_ban_of_who_is_gone_binds_where_they_were(town: Town, alice: Actor) -> None:
+    """An account's last login, which is stored when it is news."""
+    mallory = town.account("mallory")
+    first = str(mallory.connection.address)
+    mallory.asks("quit")
+    again = town.again("mallory")
+    last = str(again.connection.address)
+    assert f'"block":"{last}"' in dict(town.book.journal.records("account"))[again.uid]
+    again.asks("quit")
+    assert alice.asks("ban", room="den", target="mallory")["type"] == "ok"
+    assert code(town.person("twin", address=last).asks("join", room="den")) == "room.banned"
+    assert town.person("other", address=first).asks("join", room="den")["type"] == "ok"
+
+
 @pytest.mark.parametrize("act", ["ban", "mute"])
 def test_no_act_carries_a_text_to_who_is_not_there(town: Town, alice: Actor, act: str) -> None:
     """Who is there with another session hears of it on all."""
