@@ -20,6 +20,7 @@ SOURCES = "\n".join(path.read_text() for path in (ROOT / "server").rglob("*.py")
 NOTED = (
     r'(?:log|_log|_events)\.note\(\s*"(\w+)"',
     r'\bnote\(services, session, "(\w+)"',
+    r'\b_renew\(services, session, account, "(\w+)"',
     r'(?:_own|_write)\("(\w+)"',
     r'return "(log)", found',
 )
