@@ -25,6 +25,7 @@ from chat_server.control import Control
 from chat_server.dispatch import Session
 from chat_server.domain.addresses import Stays
 from chat_server.domain.attempts import Attempts
+from chat_server.domain.ownership import Ownership
 from chat_server.domain.rooms import Rooms
 from chat_server.door import Door, dismiss, last_words, turn_away
 from chat_server.eventlog import EventLog
@@ -306,7 +307,8 @@ class ChatServer:
         settings = self.settings
         stays = Stays(None if self._unlimited else terms.stay_limits(settings))
         rooms = Rooms(settings.limits.rooms)
-        return Hub(self._journal, rooms, self._log, settings.rooms.ownerless, stays)
+        owned = Ownership(settings.limits.owned_rooms)
+        return Hub(self._journal, rooms, self._log, settings.rooms.ownerless, stays, owned)
 
     def _make_services(self) -> Services:
         settings = self.settings

@@ -23,6 +23,7 @@ from chat_server.domain.accounts import Account, Accounts
 from chat_server.domain.addresses import Stays, block_of
 from chat_server.domain.meters import UsedMeters
 from chat_server.domain.moderation import Applicant, Policy
+from chat_server.domain.ownership import Ownership
 from chat_server.domain.people import People, Person
 from chat_server.domain.rights import Rank
 from chat_server.domain.rooms import Room, Rooms
@@ -53,6 +54,7 @@ class Governance:
         rooms: Rooms,
         ownerless: Iterable[str] = (),
         stays: Stays | None = None,
+        ownership: Ownership | None = None,
     ) -> None:
         self._journal = journal
         self._lock = threading.Lock()
@@ -60,7 +62,7 @@ class Governance:
         self._people = People(self.accounts)
         self._rooms = rooms
         self._seats = Seats(journal, self._people, stays or Stays(None))
-        self._room_book = RoomBook(journal, rooms, ownerless)
+        self._room_book = RoomBook(journal, rooms, ownerless, ownership or Ownership(None))
         self.guarded = False
         self.used_meters = UsedMeters()
         self._account_book = AccountBook(journal, self.accounts, self._lock)

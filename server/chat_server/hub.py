@@ -26,6 +26,7 @@ from chat_server import composition
 from chat_server.conversations import Conversations
 from chat_server.domain.accounts import Account
 from chat_server.domain.addresses import Stays, is_loopback_block
+from chat_server.domain.ownership import Ownership
 from chat_server.domain.people import Person, new_uid
 from chat_server.domain.rights import Rank
 from chat_server.domain.rooms import Room, Rooms
@@ -66,8 +67,9 @@ class Hub(Governance):
         log: EventLog,
         ownerless: Iterable[str] = (),
         stays: Stays | None = None,
+        ownership: Ownership | None = None,
     ) -> None:
-        super().__init__(journal, rooms, ownerless, stays)
+        super().__init__(journal, rooms, ownerless, stays, ownership)
         self._log = log
         self._conversations = Conversations(journal, self._people, self.accounts)
 

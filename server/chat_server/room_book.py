@@ -18,6 +18,7 @@ from pydantic_core import to_json
 from chat_schema.names import EVERYONE, same_name
 from chat_server import composition
 from chat_server.domain.moderation import Policy
+from chat_server.domain.ownership import Ownership
 from chat_server.domain.people import Person
 from chat_server.domain.rights import Rank
 from chat_server.domain.rooms import Room, Rooms
@@ -33,7 +34,10 @@ class RoomBook:
     `*`. In the rooms of `ownerless`, who comes first gets no office.
     """
 
-    def __init__(self, journal: Journal, rooms: Rooms, ownerless: Iterable[str]) -> None:
+    def __init__(
+        self, journal: Journal, rooms: Rooms, ownerless: Iterable[str], ownership: Ownership
+    ) -> None:
+        self._ownership = ownership
         self._journal = journal
         self._rooms = rooms
         self._ownerless = frozenset(map(same_name, ownerless))
@@ -49,6 +53,7 @@ class RoomBook:
         """Have a policy that an earlier run has kept decide again."""
         self.policies[key] = policy
         policy.ownerless = key in self._ownerless
+        self._ownership.count(key, policy)
         if key == EVERYONE:
             self.policy = policy
 
@@ -98,6 +103,7 @@ class RoomBook:
             self._store(room.key, room.policy)
 
     def _store(self, key: str, policy: Policy) -> None:
+        self._ownership.settle(key, policy)
         if policy.blank:
             if self.policies.pop(key, None) is not None:
                 self._journal.keep_record("policy", key, None, ignore)

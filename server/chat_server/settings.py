@@ -153,6 +153,8 @@ class Limits(Section):
     """Rooms one client may be in at a time."""
     stays: Count = 16
     """Stays held without a connection for one address: who floods cannot squat nicks."""
+    owned_rooms: Count = 20
+    """Rooms one account owns for good, each kept while it does; it owns more while it is there."""
     text: Annotated[int, Field(ge=1, le=limits.TEXT_CHARACTERS)] = limits.TEXT_CHARACTERS
     """Characters of a message."""
     messages_burst: Count = 10

@@ -27,6 +27,7 @@ from chat_server.control import Control
 from chat_server.dispatch import Session
 from chat_server.domain.attempts import Attempts
 from chat_server.domain.meters import MeterTerms
+from chat_server.domain.ownership import Ownership
 from chat_server.domain.rooms import Rooms
 from chat_server.eventlog import EventLog
 from chat_server.hub import Hub
@@ -93,6 +94,7 @@ class Playbook:
         loops: int = 1,
         journal: Journal | None = None,
         rooms: int = 1000,
+        owned: int | None = None,
         waiting_jobs: int = 8,
         motd: str | None = None,
         resume: Resume = USUAL_RESUME,
@@ -105,7 +107,8 @@ class Playbook:
         self.time = ManualTime()
         self.journal = journal or MemoryJournal(kept=1000, budget=2**24)
         self.log = EventLog(messages=True)
-        self.hub = Hub(self.journal, Rooms(rooms), self.log, ownerless)
+        owned_rooms = Ownership(owned)
+        self.hub = Hub(self.journal, Rooms(rooms), self.log, ownerless, ownership=owned_rooms)
         self.workers = HandWorkers(waiting_jobs)
         self.telemetry = Telemetry()
         self.loops = [HandLoop(self.time, self._head_of) for _ in range(loops)]

@@ -33,7 +33,8 @@ class Policy:
     """One room's, or the server's.
 
     `owners` and `moderators` are names by uid, in the order of appointment, `invited` those who may
-    enter whatever the mode; `registered` has the uids of accounts among them. What is `ownerless`
+    enter whatever the mode; `registered` has the uids of accounts among them, but for those who own
+    enough rooms: they hold an office as guests do (ownership.py). What is `ownerless`
     nobody owns for having come first or being there, and it is never forgotten.
     """
 
@@ -65,7 +66,12 @@ class Policy:
     @property
     def forgettable(self) -> bool:
         """Whether it ends when the last member leaves: no account owns the room."""
-        return not self.ownerless and not any(uid in self.registered for uid in self.owners)
+        return not self.ownerless and not self.lasting_owners
+
+    @property
+    def lasting_owners(self) -> frozenset[str]:
+        """The accounts that own the room for good."""
+        return frozenset(uid for uid in self.owners if uid in self.registered)
 
     @property
     def blank(self) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.support.playbook import Actor
-from tests.support.town import PASSWORD, Town, code
+from tests.support.playbook import Actor, Playbook
+from tests.support.town import AUTH, PASSWORD, Town, code
 
 # Offices
 
@@ -130,6 +130,33 @@ def test_nobody_owns_the_lobby(town: Town) -> None:
     assert town.admin().asks("ban", room="lobby", target="mallory")["type"] == "ok"
     first.asks("leave", room="lobby")
     assert code(mallory.asks("join", room="lobby")) == "room.banned"
+
+
+def test_an_account_owns_so_many_rooms_for_good() -> None:
+    """Others like a guest, by whatever way; to give one up makes place for another."""
+    with Playbook(auth=AUTH, owned=2) as book:
+        town = Town(book)
+        guest, carol = town.person("guest", "made"), town.account("carol", "a", "b", "c")
+        assert guest.asks("promote", room="made", target="carol", role="owner")["type"] == "ok"
+        assert carol.asks("mode", room="c", slow=5)["type"] == "ok"
+        guest.asks("leave", room="made")
+        guest.asks("join", room="c")
+        carol.asks("promote", room="c", target="guest")
+        assert guest.asks("invite", room="c", target="carol")["type"] == "ok"
+        for room in ("a", "b", "c"):
+            carol.asks("leave", room=room)
+        later = town.person("later", "a", "b", "made")
+        roles = [later.asks("mods", room=room)["mods"] for room in ("a", "b", "made")]
+        assert [[mod["user"]["nick"] for mod in mods] for mods in roles] == [
+            ["carol"], ["carol"], ["later"],
+        ]  # fmt: skip
+        [heir] = guest.asks("mods", room="c")["mods"]
+        assert (heir["user"]["nick"], heir["role"]) == ("guest", "owner")
+        carol.asks("join", room="a")
+        carol.asks("demote", room="a", target="carol")
+        carol.asks("join", room="d")
+        carol.asks("leave", room="d")
+        assert later.asks("join", room="d")["mods"][0]["user"]["nick"] == "carol"
 
 
 # Invitations and modes
