@@ -22,6 +22,7 @@ from chat_server.commands.results import Answer, Awaited, Later, Then
 from chat_server.commands.storing import stored
 from chat_server.domain.accounts import Account, require_strong
 from chat_server.domain.people import GUEST_NICK, Person, new_uid
+from chat_server.domain.sanctions import network_of
 
 if TYPE_CHECKING:
     from chat_server.dispatch import Session
@@ -68,7 +69,8 @@ def account(
 
 def _require_free(hub: Hub, nick: str) -> None:
     """Refuse a new account the nick of somebody who is online, or of nobody ever."""
-    if same_name(nick) in RESERVED_NICKS or GUEST_NICK.fullmatch(nick):
+    nobodys = same_name(nick) in RESERVED_NICKS or GUEST_NICK.fullmatch(nick)
+    if nobodys or network_of(nick) is not None:
         raise Refused("nick.reserved", f"No account gets the nick {nick}.", field="nick")
     if isinstance(hub.find(nick), Person):
         raise Refused("nick.taken", f"Somebody online is called {nick}.", field="nick")

@@ -348,6 +348,7 @@ def test_no_account_is_made_over_somebody(book: Playbook, operator: Actor) -> No
     assert refusal(operator.asks("account", nick="alice", **make)) == "nick.taken"
     assert refusal(operator.asks("account", nick="root", **make)) == "nick.reserved"
     assert refusal(operator.asks("account", nick="guest_7", **make)) == "nick.reserved"
+    assert refusal(operator.asks("account", nick="192.0.2.7", **make)) == "nick.reserved"
     assert refusal(operator.asks("account", nick="bob", password="short")) == "auth.weak"
     assert refusal(operator.asks("account", nick="longenough", password="LongEnough")) == (
         "auth.weak"
