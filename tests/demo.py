@@ -73,7 +73,7 @@ def _refusal(port: int, nick: str) -> Refused:
 
 def _complete(transcript: list[str]) -> bool:
     text = "\n".join(transcript)
-    told = ("joined", "welcome", "* guest_1 waves", "carol", "First", "Only you", "it is late", "quit")
+    told = ("joined", "welcome", "* guest_1 waves", "carol", "First", "Only you", "late", "quit")
     return all(word in text for word in told) and "does not see" not in text
 
 

@@ -1,8 +1,9 @@
-"""Rooms that somebody put us out of while we were away: the events that were missed tell it.
+"""Rooms that somebody put us out of while we were away: the welcome tells, or what was missed.
 
 Rules:
-- To name a room in a hello means to enter it, so the server may have let us in again. We leave,
-  as who was kicked does not come back by themselves.
+- Who was put out does not come back by themselves.
+- A server that was restarted may have let us in again, because the hello named the room: the act
+  is among the events that were missed, and we leave.
 - After the act nothing of the room is handed on any more, until we join it anew.
 - Live acts are none of this: the event `leave` follows them.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from chat_client.cursors import Cursors
 from chat_client.identity import Identity
-from chat_schema import events
+from chat_schema import events, replies
 from chat_schema.events import LeaveReason
 from chat_schema.names import same_name
 
@@ -43,6 +44,14 @@ class Expulsion:
         self._rooms.add(same_name(act.room))
         reason: LeaveReason = "kicked" if isinstance(act, events.Kick) else "banned"
         return [events.Leave(room=act.room, user=user, reason=reason, ts=act.ts)]
+
+    def take(self, welcome: replies.Welcome) -> list[events.Leave]:
+        """Take in the rooms that the server has not let us into; return what tells it."""
+        rooms = welcome.resume.expelled if welcome.resume is not None else None
+        for room in rooms or []:
+            self._cursors.leave(room)
+        user = welcome.user
+        return [events.Leave(room=room, user=user, reason="kicked", ts="") for room in rooms or []]
 
     def forget(self, room: str) -> None:
         """The room was left, or joined anew."""

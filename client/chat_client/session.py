@@ -377,6 +377,7 @@ class Session:
             self._cursors.note_everyone(welcome.resume.everyone)
             self._cursors.note_whispers(welcome.resume.conversations or [])
         if self._welcomes > 1:
+            items += self._expulsion.take(welcome)
             self._return_to_rooms(welcome)
         return items
 

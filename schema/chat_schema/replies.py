@@ -210,7 +210,8 @@ class Resumption(Part):
 
     `resumed`: this is the stay that was asked for, under its uid and nick. `rooms` are those the
     client is in. `everyone` is where the conversation `*` stands. `conversations` are the stay's
-    whispers, where there are any: a program that was started anew can read them back.
+    whispers, where there are any: a program that was started anew can read them back. `expelled`
+    are rooms, as the hello named them, out of which somebody was put while away.
     """
 
     token: str = Field(repr=False)
@@ -219,6 +220,7 @@ class Resumption(Part):
     rooms: list[str]
     everyone: Cursor
     conversations: list[str] | None = None
+    expelled: list[str] | None = None
 
 
 class Welcome(Part):

@@ -12,7 +12,8 @@ from typing import Any
 
 from tests.chaos.logs import Entered, Seen
 
-NUMBERED = ("broadcast", "whisper", "topic")
+NUMBERED = ("broadcast", "whisper", "topic", "promote")
+"""What is numbered of what happens here: nobody does more than talk, but rooms change hands."""
 
 Bodies = dict[bytes, bytes]
 """Every body once, however many receivers saw it."""

@@ -59,6 +59,7 @@ def test_the_library_does_what_its_methods_say(server: ChatServer) -> None:
         alice.care.promote("dev", "bob")
         alice.care.demote("dev", "bob")
         alice.care.kick("dev", "bob")
+        bob.join("dev")
         alice.care.ban("dev", "bob", seconds=60)
         [ban] = alice.care.bans("dev")
         alice.care.invite("dev", "bob")

@@ -95,9 +95,9 @@ def welcome_back(
 ) -> Awaited:
     """Let somebody in who can come back, or who does."""
     token = wish.token or ""
-    heads = _take_up(services, session, _digest(token), wish.rooms, account) if token else None
-    resumed = heads is not None
-    if heads is None:
+    taken = _take_up(services, session, _digest(token), wish.rooms, account) if token else None
+    heads, expelled = taken or ({}, [])
+    if taken is None:
         token = secrets.token_urlsafe(32)
         services.hub.arrive(session, request.nick, _digest(token), account)
         session.connection.welcomed()
@@ -107,10 +107,11 @@ def welcome_back(
     resumption = replies.Resumption(
         token=token,
         seconds=services.resume.seconds,
-        resumed=resumed,
+        resumed=taken is not None,
         rooms=[room.name for room in session.rooms.values()],
         everyone=_position(services.journal, EVERYONE),
         conversations=conversations(services.hub, session)[: limits.RESUMED] or None,
+        expelled=expelled or None,
     )
     return Awaited(partial(_start, services, session, missed, resumption))
 
@@ -126,10 +127,10 @@ def _take_up(
     digest: str,
     cursors: Cursors | None,
     account: Account | None,
-) -> dict[str, int] | None:
+) -> tuple[dict[str, int], list[str]] | None:
     """Take up the stay of this token, in the rooms it names, or else in those it had.
 
-    Returns at which numbers they were entered, None where there is no such stay, or where it is
+    Returns at which numbers they were entered, and out of which it was put; None where there is no such stay, or where it is
     not that of the account that was logged in to.
     """
     held = services.hub.resume(session, digest, account)
@@ -138,10 +139,11 @@ def _take_up(
     session.connection.welcomed()
     session.connection.outbox.hold()
     wanted = [room.name for room in held.rooms.values()] if cursors is None else _rooms_in(cursors)
-    kept = [name for name in wanted if same_name(name) not in held.lost]
+    expelled = [name for name in wanted if same_name(name) in held.lost]
+    kept = [name for name in wanted if name not in expelled]
     heads = _enter(services, session, kept, held.rooms)
     _leave(services, session, held.rooms)
-    return heads
+    return heads, expelled
 
 
 def _rooms_in(cursors: Cursors) -> list[str]:

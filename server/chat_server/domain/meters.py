@@ -79,7 +79,7 @@ class Bucket:
     def wait(self, cost: int, now: float) -> float:
         """Seconds until `spend` succeeds, in tenths, rounded so that it is never too early."""
         lacking = min(cost, self._burst) - self._level_at(now)
-        return math.floor(10 * lacking / self._per_second + 1) / 10
+        return math.floor(10 * lacking / self._per_second + 1.001) / 10
 
     @property
     def fills_at(self) -> float:

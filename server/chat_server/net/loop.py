@@ -288,6 +288,9 @@ class _Alarm:
             self._theirs.send(b"\0")
         except BlockingIOError:
             return  # it has been ringing for a while: the loop will wake
+        except OSError:
+            if self._theirs.fileno() >= 0:
+                raise  # otherwise it woke by itself, took the word to stop, and is gone
 
     def on_ready(self, mask: int) -> None:
         self._ours.recv(4096)

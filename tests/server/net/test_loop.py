@@ -350,6 +350,16 @@ def test_leaving_takes_first_what_was_posted(loop: HandLoop) -> None:
     assert loop.audiences == {}
 
 
+def test_who_stops_a_loop_that_ends_at_this_moment_does_no_harm() -> None:
+    """It may have woken by itself and taken the word to stop before it is woken for it."""
+    with hand_loop(ManualTime()) as loop:
+        loop.stop()
+        loop.run()
+        loop._sleeping = True
+        loop.stop()
+        loop._stopped = False  # so that it is closed once more, in the end
+
+
 def test_leaving_what_is_left_in_the_inbox_first_is_no_fault(loop: HandLoop) -> None:
     """Somebody is put out by another loop while their own request fails."""
     connection, _ = connect(loop)
