@@ -142,7 +142,7 @@ class Patron(Participant):
             self.surprises.append(f"{self.name}'s {message.cid} was refused: {refused.code}")
 
     def _see(self, event: Any) -> None:
-        if isinstance(event, events.Broadcast | events.Whisper | events.Topic):
+        if isinstance(event, events.Broadcast | events.Whisper | events.Topic | events.Promote):
             body = event.model_dump_json(exclude_none=True).encode()
             body = self._bodies.setdefault(body, body)
             self.runs[-1].append(Seen(event.room.lower(), event.seq, body))
