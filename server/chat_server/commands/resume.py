@@ -130,8 +130,8 @@ def _take_up(
 ) -> tuple[dict[str, int], list[str]] | None:
     """Take up the stay of this token, in the rooms it names, or else in those it had.
 
-    Returns at which numbers they were entered, and out of which it was put; None where there is no such stay, or where it is
-    not that of the account that was logged in to.
+    Returns at which numbers they were entered, and out of which it was put; None where there is no
+    such stay, or where it is not that of the account that was logged in to.
     """
     held = services.hub.resume(session, digest, account)
     if held is None:

@@ -110,7 +110,7 @@ await check('an act from a room one is not in is told and not counted', async ()
   mallory.take();
   await alice.request('unban', { room: 'dev', target: '#1' });
   await alice.request('mute', { room: 'dev', target: 'innocent', seconds: 60 });
-  assert.deepEqual(short(await told(mallory)), ['unban dev mallory']);   // a mute can carry a text: only who is there
+  assert.deepEqual(short(await told(mallory)), ['unban dev innocent']);   // a mute can carry a text: only who is there
   assert.equal(mallory.cursors.has('dev'), false);
   await mallory.join('dev');
   await refused(mallory.say('dev', 'let me speak'), 'room.muted');
