@@ -58,7 +58,8 @@ def ours(durability: str, io_threads: int | None = None) -> Contender:
         file = folder / "chat.toml"
         data = ":memory:" if durability == "memory" else str(folder / "data")
         unsynced = 'durability = "process"' if durability == "process" else ""
-        file.write_text(f"[server]\n{unsynced}\n")
+        # the peers write no line for who comes and goes either
+        file.write_text(f'[server]\n{unsynced}\n[log]\nlevel = "warning"\n')
         where = ["--data", data, "--config", str(file)]
         return [_our_command(), "run", "--port", "0", "--no-limits", *where, *options]
 
