@@ -37,6 +37,7 @@ WELCOME: dict[str, Any] = {
         "rooms": ["general"],
         "everyone": ["e1", 4],
         "conversations": ["dm:u1:u2"],
+        "expelled": ["dev"],
     },
     "motd": "Be kind.",
     "role": "admin",

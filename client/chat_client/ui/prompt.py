@@ -10,6 +10,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.history import DummyHistory, InMemoryHistory
@@ -84,14 +85,17 @@ class Prompt:
 
     def refresh(self) -> None:
         """Show the lines above and the label as they are now."""
-        if self._current.app.is_running:
-            self._current.app.invalidate()
+        app = self._current.app
+        with suppress(RuntimeError):  # it ends at this moment; the next one shows them
+            if app.is_running:
+                app.invalidate()
 
     def look(self) -> None:
         """Let `lines` yield if something waits."""
         app = self._current.app
-        if app.is_running and app.loop is not None:
-            app.loop.call_soon_threadsafe(self._check)
+        with suppress(RuntimeError):  # it ends at this moment; the next one begins with the check
+            if app.is_running and app.loop is not None:
+                app.loop.call_soon_threadsafe(self._check)
 
     def end(self) -> None:
         """Let `lines` end."""
