@@ -42,7 +42,7 @@ def test_a_signal_drains(number: signal.Signals) -> None:
 
 def test_it_stops_although_a_client_never_reads() -> None:
     """A drain has an end; exit 0 all the same."""
-    with ServerProgram() as server, Peer.welcomed(server.address) as deaf:
+    with ServerProgram("--no-limits") as server, Peer.welcomed(server.address) as deaf:
         deaf.ask("join", room="dev")
         with Peer.welcomed(server.address) as loud:
             loud.ask("join", room="dev")
