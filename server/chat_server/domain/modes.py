@@ -72,7 +72,7 @@ class Mode:
         if self.moderated:
             return Refused("room.moderated", "Only moderators speak in the room.")
         left = 0.0 if last is None else last + self.slow - now
-        if left > 0:
+        if 0 < left <= self.slow:  # more is no wait: the clock was set back
             text = f"The room is in slow mode: one message in {self.slow} s from each."
             return Refused("room.slow", text, retry_after=max(0.1, round(left, 1)))
         return None

@@ -238,6 +238,14 @@ def test_in_a_moderated_room_moderators_speak() -> None:
     assert policy.refuse_speech(MEMBER, Rank.MODERATOR, NOW, None) is None
 
 
+def test_case_122_a_clock_that_is_set_back_silences_nobody() -> None:
+    """Slow mode asks for no more than its seconds, whatever the clock did in between."""
+    policy = Policy()
+    policy.mode = Mode(slow=10)
+    assert policy.refuse_speech(GUEST, Rank.GUEST, NOW - 3600, NOW) is None
+    assert policy.refuse_speech(GUEST, Rank.GUEST, NOW, NOW) is not None
+
+
 def test_slow_mode_wants_time_between_messages() -> None:
     """And says how much is left."""
     policy = Policy()
