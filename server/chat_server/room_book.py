@@ -30,8 +30,8 @@ log = logging.getLogger("chat_server")
 class RoomBook:
     """What the rooms are and who looks after them; `policy` is the server's own.
 
-    `policies` are those that are kept, by the key of the room, open or not; the server's is under
-    `*`. In the rooms of `ownerless`, who comes first gets no office.
+    `policies` are those of rooms that are kept, by the key of the room, open or not. In the rooms of
+    `ownerless`, who comes first gets no office.
     """
 
     def __init__(
@@ -51,11 +51,12 @@ class RoomBook:
 
     def take_in(self, key: str, policy: Policy) -> None:
         """Have a policy that an earlier run has kept decide again."""
+        if key == EVERYONE:
+            self.policy = policy
+            return
         self.policies[key] = policy
         policy.ownerless = key in self._ownerless
         self._ownership.count(key, policy)
-        if key == EVERYONE:
-            self.policy = policy
 
     # Rooms
 

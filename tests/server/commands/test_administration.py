@@ -473,3 +473,14 @@ def test_an_act_on_the_server_is_answered_when_it_is_stored(request_: Frame) -> 
             journal.unstored.clear()
             book.settle()
             boss.hears(answer, re="1")
+
+
+def test_an_operators_ban_does_not_bind_the_servers_own_machine(
+    book: Playbook, operator: Actor
+) -> None:
+    """Behind a proxy everybody comes from there: the one who is named goes, nobody else."""
+    mallory, other = book.person("mallory", address=HERE), book.person("other", address=HERE)
+    assert operator.asks("ban", room="*", target="mallory")["type"] == "ok"
+    mallory.hears("error", code="server.banned", fatal=True)
+    assert other.asks("ping")["type"] == "ok"
+    assert book.stranger(address=HERE).asks("hello", nick="new")["type"] == "welcome"
