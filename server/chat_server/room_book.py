@@ -30,8 +30,8 @@ log = logging.getLogger("chat_server")
 class RoomBook:
     """What the rooms are and who looks after them; `policy` is the server's own.
 
-    `policies` are those of rooms that are kept, by the key of the room, open or not. In the rooms of
-    `ownerless`, who comes first gets no office.
+    `policies` are those of rooms that are kept, by the key of the room, open or not. In rooms
+    that are `ownerless`, who comes first gets no office.
     """
 
     def __init__(
